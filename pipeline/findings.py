@@ -1,0 +1,143 @@
+"""What was repaired, skipped or rejected, and why: one table for the whole project (spec faults.md, section 1).
+
+Every input ends as used, used with findings, skipped or rejected; nothing is dropped silently.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Severity = Literal["info", "warn", "error"]
+Action = Literal["error", "repair", "skip", "note"]
+
+CODES: dict[str, str] = {
+    "header_invalid": "the EDF header cannot be trusted; the file is left out",
+    "truncated": "the header promises more data records than the file holds",
+    "trailing_records": "the file holds more data than the header says",
+    "nrec_unknown": "the header does not know its number of data records",
+    "discontinuous": "the recording has gaps (EDF+D); it is cut into segments",
+    "inverted_polarity": "a channel's physical range is inverted; the formula is applied as written",
+    "scale_invalid": "a channel's physical or digital range is empty or not a number",
+    "unit_unknown": "a channel's unit is neither V, mV, uV nor nV",
+    "unit_converted": "a channel was converted to microvolts",
+    "amplitude_implausible": "a channel's amplitude does not look like scalp EEG",
+    "duplicate_label": "two channels bear one label",
+    "missing_electrode": "an electrode of the 10-20 system is not in the file",
+    "electrode_interpolated": "a missing electrode was interpolated from its neighbours",
+    "bipolar_only": "the file holds derivations, not electrodes",
+    "mixed_rate": "the needed channels have different sampling rates; each is resampled by itself",
+    "bad_channel": "a channel is flat, saturated or not finite",
+    "too_short": "the recording is shorter than one second",
+    "fraction_cut": "the last fraction of a second was cut",
+    "annotation_missing": "no annotation file; the recording has no labels",
+    "annotation_invalid": "a row of an annotation file cannot be read",
+    "annotation_clipped": "an event reaches outside the recording and was clipped",
+    "annotation_outside": "an event lies outside the recording and was dropped",
+    "annotation_overlap": "overlapping events on one channel were united",
+    "annotation_disagrees": "two annotation files of one recording disagree",
+    "duration_disagrees": "an annotation file and the EDF disagree on the duration by more than one second",
+    "unknown_label": "an annotation bears a label that is not in the list",
+    "seizure_too_short": "a seizure shorter than one whole second gives no classification clip",
+    "class_excluded": "a seizure's type is not in the class scheme",
+    "patient_in_two_splits": "a patient is in two official splits; dropped from the test side",
+    "duplicate_samples": "the same samples under two names within one split",
+    "file_unreadable": "the file cannot be opened or read",
+    "not_eeg": "the file holds no EEG channel",
+    "fixture": "a header fixture whose samples are not EEG",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One row of the findings table. `value` and `expected` are text; `seconds_affected` is 0 where it has no sense."""
+
+    code: str
+    severity: Severity
+    action: Action
+    message: str
+    corpus: str = ""
+    recording: str = ""
+    channel: str = ""
+    value: str = ""
+    expected: str = ""
+    seconds_affected: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"finding code {self.code!r} is not in pipeline/findings.py")
+
+
+class Rejected(Exception):
+    """A recording that cannot be used; carries the finding that says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+class Findings:
+    """Collects the findings of one stage; `for_recording` fixes corpus and recording for a stretch of code."""
+
+    def __init__(self, *, corpus: str = "", recording: str = "", into: list[Finding] | None = None) -> None:
+        self._rows: list[Finding] = [] if into is None else into
+        self._corpus, self._recording = corpus, recording
+
+    def for_recording(self, recording: str) -> "Findings":
+        """A view that writes into the same list under this recording's name."""
+        return Findings(corpus=self._corpus, recording=recording, into=self._rows)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        *,
+        severity: Severity = "warn",
+        action: Action = "repair",
+        channel: str = "",
+        value: object = "",
+        expected: object = "",
+        seconds_affected: float = 0.0,
+    ) -> Finding:
+        """Record one finding and return it."""
+        row = Finding(
+            code=code,
+            severity=severity,
+            action=action,
+            message=message,
+            corpus=self._corpus,
+            recording=self._recording,
+            channel=channel,
+            value=str(value),
+            expected=str(expected),
+            seconds_affected=float(seconds_affected),
+        )
+        self._rows.append(row)
+        return row
+
+    def extend(self, rows: "Findings | list[Finding]") -> None:
+        """Take over findings made elsewhere, filling in corpus and recording where they are empty."""
+        for row in rows:
+            filled = {"corpus": row.corpus or self._corpus, "recording": row.recording or self._recording}
+            self._rows.append(Finding(**{**asdict(row), **filled}))
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The findings as a table with one column a field, in the order of `Finding`'s table (see `COLUMNS`)."""
+        import pandas as pd
+
+        frame = pd.DataFrame([asdict(row) for row in self._rows], columns=COLUMNS)
+        return frame.astype({name: "float64" if name == "seconds_affected" else "string" for name in COLUMNS})
+
+
+COLUMNS = [
+    "corpus", "recording", "channel", "code", "severity", "action", "value", "expected", "seconds_affected", "message",
+]  # fmt: skip
+assert set(COLUMNS) == {field.name for field in fields(Finding)}

@@ -1,0 +1,69 @@
+"""What every section of config.yaml has in common: frozen, typed, and unforgiving of unknown keys.
+
+A stage imports only the sections that it uses, so that a new option elsewhere does not change its code digest.
+"""
+
+import json
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown or out of range; the message names the key, the value and the remedy."""
+
+
+class Section(BaseModel):
+    """A section of config.yaml: immutable after validation; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Section)
+
+
+def parse_section(kind: type[S], values: dict[str, Any], *, where: str = "") -> S:
+    """Validate `values` as a section of type `kind`; `where` is its place in config.yaml, for messages.
+
+    Raises SettingsError naming each wrong key or value and, for an unknown key, the nearest valid one.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(kind, problem, where) for problem in error.errors())) from None
+
+
+def parse_settings(kind: type[S], text: str) -> S:
+    """Validate the JSON text of a stage's `--settings` option."""
+    return parse_section(kind, json.loads(text), where="--settings")
+
+
+def _explain(kind: type[BaseModel], problem: Any, where: str) -> str:
+    path = [str(part) for part in problem["loc"]]
+    place = ".".join([*([where] if where else []), *path])
+    if problem["type"] != "extra_forbidden":
+        return f"{place}: {problem['msg']}; got {problem.get('input')!r}"
+    valid = _valid_keys(kind, path[:-1])
+    near = get_close_matches(path[-1], valid, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys are {', '.join(sorted(valid))}"
+    return f"{place}: unknown key{hint}"
+
+
+def _valid_keys(kind: Any, path: list[str]) -> list[str]:
+    """Field names of the model reached from `kind` along `path`; dict keys and list positions are passed over."""
+    for part in path:
+        fields = getattr(kind, "model_fields", {})
+        if part in fields:
+            kind = _model_in(fields[part].annotation) or kind
+    return list(getattr(kind, "model_fields", {}))
+
+
+def _model_in(annotation: Any) -> Any:
+    """The pydantic model inside an annotation such as `dict[str, M]`, `M | None` or `tuple[M, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if model := _model_in(argument):
+            return model
+    return None

@@ -1,0 +1,43 @@
+"""Where recordings come from, and how their patients are dealt into splits."""
+
+from typing import Literal
+
+from pipeline.settings.base import Section
+from pipeline.settings.simulation import SimulationSettings
+
+Split = Literal["train", "validation", "test"]
+
+
+class SplitSettings(Section):
+    """A patient's split is a function of the patient alone: official folder, stable hash, or a given file."""
+
+    source: Literal["official", "hash", "file"]
+    official: dict[str, Split]  # folder of the corpus -> our split, e.g. {"dev": "test"}
+    validation_share: float  # of the patients whose split would be `train`, the share held out by hash; 0: none
+    test_share: float  # only for source: hash
+    file: str | None  # TSV with columns patient, split; only for source: file
+    seed: int
+
+
+class CorpusSettings(Section):
+    """One corpus: a plug-in of pipeline/corpora/ that reads it, and its folder (or the simulator that makes it)."""
+
+    reader: str
+    version: str  # of the corpus layout, e.g. auto, v1, v2; the reader says which it knows
+    root: str | None  # None: made by `simulate` below results/<corpus>/corpus
+    splits: SplitSettings
+    simulate: SimulationSettings | None
+
+
+class IndexSettings(Section):
+    """What the stage `index` uses."""
+
+    corpus: str
+    reader: str
+    version: str
+
+
+class IngestSettings(Section):
+    """Into how many shards the patients of each split are dealt: 64 in all suit a corpus of thousands of files."""
+
+    shards: dict[Split, int]

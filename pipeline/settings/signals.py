@@ -1,0 +1,30 @@
+"""From EDF bytes to clean arrays: electrodes, sampling rate, what happens to faults."""
+
+from typing import Literal
+
+from pipeline.settings.base import Section
+
+
+class ChannelSettings(Section):
+    """Which electrodes form a recording, in which order, and what to do where one is missing."""
+
+    electrodes: tuple[str, ...]
+    missing: Literal["skip", "interpolate"]
+    max_interpolated: int
+    duplicates: Literal["error", "first"]
+
+
+class SignalSettings(Section):
+    """Resampling. `polyphase`: streamed, rational ratio; `fft`: the whole record at once, as published."""
+
+    rate_hz: float
+    resampling: Literal["polyphase", "fft"]
+    block_s: float  # seconds that are decoded and resampled at a time (polyphase); bounds the memory
+    strict: bool  # every repair is an error
+
+
+class SignalCompat(Section):
+    """Published defects D1 and D2 (see docs/compat.md)."""
+
+    zero_unreadable: bool
+    resample_length: Literal["seconds", "published"]

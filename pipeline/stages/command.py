@@ -1,0 +1,53 @@
+"""The frame of every stage: options that all share, a log on file and terminal, one plain line per error."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.findings import Rejected
+from pipeline.plugins import UnknownPlugin
+from pipeline.settings.base import SettingsError
+
+
+class StageError(Exception):
+    """Something that stops a stage; the message names the file, the value and the remedy."""
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the options that every stage has; `doc` is the stage's module docstring."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--settings", required=True, help="JSON with the sections of config.yaml that this stage uses")
+    made.add_argument("--code", default="", help="digest of the code, part of a checkpoint's identity")
+    made.add_argument("--log", type=Path, default=None, help="also write the log to this file")
+    return made
+
+
+def start(arguments: argparse.Namespace) -> logging.Logger:
+    """Send log lines to the terminal (standard error) and to `--log`; return the logger."""
+    logger = logging.getLogger("ictograph")
+    logger.setLevel(logging.INFO)
+    line = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if arguments.log is not None:
+        arguments.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(arguments.log, mode="w", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(line)
+        logger.addHandler(handler)
+    logger.propagate = False
+    return logger
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; a typed error becomes one line on the terminal and in the log, and exit status 1."""
+    try:
+        main()
+    except (StageError, SettingsError, UnknownPlugin, Rejected, OSError) as error:
+        logger = logging.getLogger("ictograph")
+        if logger.handlers:
+            logger.error("error: %s", error)
+        else:
+            print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
