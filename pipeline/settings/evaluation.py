@@ -29,5 +29,8 @@ class LocalisationSettings(Section):
     threshold: float
     precise: float
     second_rule: Literal["any", "half"]
-    permutations: int
+    edge_value: Literal["max", "mean"]  # an edge's prediction from the values of its two electrodes
+    permutations: int  # of each null
+    bootstrap: int  # draws of patients for the intervals
+    confidence: float
     seed: int
