@@ -15,6 +15,7 @@ Action = Literal["error", "repair", "skip", "note"]
 
 CODES: dict[str, str] = {
     "header_invalid": "the EDF header cannot be trusted; the file is left out",
+    "header_repaired": "a field of the EDF header was read leniently (decimal comma)",
     "truncated": "the header promises more data records than the file holds",
     "trailing_records": "the file holds more data than the header says",
     "nrec_unknown": "the header does not know its number of data records",
@@ -28,6 +29,7 @@ CODES: dict[str, str] = {
     "missing_electrode": "an electrode of the 10-20 system is not in the file",
     "electrode_interpolated": "a missing electrode was interpolated from its neighbours",
     "bipolar_only": "the file holds derivations, not electrodes",
+    "mixed_reference": "the electrodes of one file name several references",
     "mixed_rate": "the needed channels have different sampling rates; each is resampled by itself",
     "bad_channel": "a channel is flat, saturated or not finite",
     "too_short": "the recording is shorter than one second",
@@ -42,6 +44,8 @@ CODES: dict[str, str] = {
     "unknown_label": "an annotation bears a label that is not in the list",
     "seizure_too_short": "a seizure shorter than one whole second gives no classification clip",
     "class_excluded": "a seizure's type is not in the class scheme",
+    "no_whole_clip": "a segment shorter than one clip gives none",
+    "split_missing": "a patient is not in the list of splits; left out",
     "patient_in_two_splits": "a patient is in two official splits; dropped from the test side",
     "duplicate_samples": "the same samples under two names within one split",
     "file_unreadable": "the file cannot be opened or read",

@@ -14,6 +14,17 @@ class ChannelSettings(Section):
     duplicates: Literal["error", "first"]
 
 
+class QualitySettings(Section):
+    """When a channel is bad, and when amplitudes or spectra do not look like scalp EEG."""
+
+    flat_uv: float  # standard deviation
+    saturated_share: float  # of the samples, at the digital limits
+    mains_share: float  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz
+    plausible_low_uv: float  # RMS, median over the electrodes
+    plausible_high_uv: float
+    white_noise: Literal["skip", "keep"]  # a recording whose every electrode has the spectrum of white noise
+
+
 class SignalSettings(Section):
     """Resampling. `polyphase`: streamed, rational ratio; `fft`: the whole record at once, as published."""
 
@@ -21,6 +32,7 @@ class SignalSettings(Section):
     resampling: Literal["polyphase", "fft"]
     block_s: float  # seconds that are decoded and resampled at a time (polyphase); bounds the memory
     strict: bool  # every repair is an error
+    quality: QualitySettings
 
 
 class SignalCompat(Section):
