@@ -1,0 +1,166 @@
+"""Pictures 2 and 3: occlusion values on the head, as an electrode graph and as a topographic map.
+
+Electrodes lie where their unit-sphere coordinates fall in the azimuthal equidistant projection: the vertex in the
+middle, the equator (FP1, T3, O1 ...) on the head's outline, nose up.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Circle, FancyArrowPatch
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+
+from pipeline.report.picture import VALUE_MAP, Picture, drawing, finish, tidy
+
+SHARES = (1.0, 0.5, 0.25)  # threshold sweep: all edges, the strongest half, the strongest quarter
+_GRID = 161
+
+
+def project(positions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Unit-sphere coordinates (n, 3), x right, y front, z up -> plane (n, 2); the equator has radius 1."""
+    x, y, z = np.asarray(positions, dtype=np.float64).T
+    polar = np.arccos(np.clip(z, -1.0, 1.0)) / (np.pi / 2)
+    flat = np.hypot(x, y)
+    scale = np.divide(polar, flat, out=np.zeros_like(polar), where=flat > 1e-9)
+    return np.stack([x * scale, y * scale], axis=1)
+
+
+def edges(weights: NDArray[np.floating], electrodes: list[str], *, share: float = 1.0) -> list[dict[str, Any]]:
+    """The strongest `share` of the edges of a graph (n, n) without its diagonal, strongest first.
+
+    A symmetric graph has one entry a pair; a directed one an entry for each direction that has a weight.
+    """
+    W = np.asarray(weights, dtype=np.float64)
+    directed = not np.allclose(W, W.T)
+    pairs = [(i, j) for i in range(len(W)) for j in range(len(W)) if (i != j if directed else i < j) and W[i, j] > 0]
+    pairs.sort(key=lambda pair: (-W[pair], pair))
+    kept = pairs[: int(np.ceil(share * len(pairs)))]
+    return [{"from": electrodes[i], "to": electrodes[j], "weight": float(W[i, j])} for i, j in kept]
+
+
+def graph_picture(
+    name: str,
+    values: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    *,
+    electrodes: list[str],
+    positions: NDArray[np.floating],
+    graph: str,
+    what: str,
+    synthetic: bool,
+    dpi: int,
+) -> Picture:
+    """Electrodes coloured by `values` (n,), joined by the edges of `weights` (n, n), at three thresholds."""
+    sweep = [edges(weights, electrodes, share=share) for share in SHARES]
+    numbers = tidy({"values": dict(zip(electrodes, values, strict=True)), "graph": graph, "sweep": sweep})
+    places = dict(zip(electrodes, project(positions), strict=True))
+    scale = _scale(values)
+    with drawing(11.0, 4.4) as figure:
+        panels = figure.subplots(1, len(SHARES))
+        for axes, share, kept in zip(panels, SHARES, sweep, strict=True):
+            _outline(axes)
+            _draw_edges(axes, kept, places, directed=not np.allclose(weights, np.transpose(weights)))
+            dots = _draw_nodes(axes, values, places, scale)
+            weakest = f", weight ≥ {kept[-1]['weight']:.2f}" if kept else ""
+            axes.set_title(f"{_share_words(share)}: {len(kept)} edges{weakest}", loc="center", fontsize=8.5, pad=2)
+        figure.colorbar(dots, ax=panels, shrink=0.7, pad=0.01, label=what)
+        figure.suptitle(f"{graph} graph", x=0.01, ha="left", fontsize=10, weight="bold")
+        png = finish(figure, synthetic=synthetic, dpi=dpi)
+    top = [electrodes[i] for i in np.argsort(-np.asarray(values), kind="stable")[:3]]
+    caption = (
+        f"{what} on each of {len(electrodes)} electrodes (nose up, left is left) and the edges of the {graph} graph "
+        f"(n = {len(sweep[0])}), with weaker edges left out from left to right."
+    )
+    alt = f"Head seen from above with {len(electrodes)} electrodes; highest values at {', '.join(top)}."
+    return Picture(name, "Electrode graph", caption, alt, numbers, png)
+
+
+def topomap_picture(
+    name: str,
+    panels: list[tuple[str, NDArray[np.floating]]],
+    *,
+    electrodes: list[str],
+    positions: NDArray[np.floating],
+    what: str,
+    synthetic: bool,
+    dpi: int,
+) -> Picture:
+    """Interpolated maps of values (n,), one panel for each (title, values), on one scale."""
+    flat = project(positions)
+    both = np.concatenate([values for _, values in panels])
+    scale = _scale(both)
+    with drawing(3.6 * len(panels) + 1.0, 3.9) as figure:
+        row = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (title, values) in zip(row, panels, strict=True):
+            _outline(axes)
+            image = _draw_field(axes, np.asarray(values, dtype=np.float64), flat, scale)
+            axes.plot(*flat.T, "o", color="black", markersize=2.5)
+            for label, (x, y) in zip(electrodes, flat, strict=True):
+                axes.text(x, y + 0.05, label, ha="center", va="bottom", fontsize=5.5)
+            axes.set_title(title, loc="center", fontsize=8.5, pad=2)
+        figure.colorbar(image, ax=row, shrink=0.7, pad=0.02, label=what)
+        png = finish(figure, synthetic=synthetic, dpi=dpi)
+    numbers = tidy({"panels": {title: dict(zip(electrodes, values, strict=True)) for title, values in panels}})
+    caption = (
+        f"{what}, measured at {len(electrodes)} electrodes (dots) and interpolated between them by a thin-plate spline; "
+        f"{len(panels)} panel{'s' if len(panels) > 1 else ''}: {'; '.join(title for title, _ in panels)}."
+    )
+    peak = [electrodes[int(np.argmax(values))] for _, values in panels]
+    alt = f"Topographic map of the head; maximum at {', '.join(peak)}."
+    return Picture(name, "Topographic map", caption, alt, numbers, png)
+
+
+def _scale(values: NDArray[np.floating]) -> Normalize:
+    low, high = float(np.min(values)), float(np.max(values))
+    return Normalize(low, high if high > low else low + 1.0)
+
+
+def _outline(axes: Axes) -> None:
+    axes.add_patch(Circle((0, 0), 1.0, fill=False, linewidth=1.4, zorder=2))
+    axes.plot([-0.1, 0.0, 0.1], [0.995, 1.12, 0.995], color="black", linewidth=1.4)
+    for sign in (-1, 1):
+        ear = np.array([[1.0, 0.12], [1.07, 0.14], [1.09, 0.0], [1.07, -0.14], [1.0, -0.12]]) * [sign, 1]
+        axes.plot(*ear.T, color="black", linewidth=1.4)
+    axes.set(xlim=(-1.22, 1.22), ylim=(-1.2, 1.25), aspect="equal")
+    axes.set_axis_off()
+
+
+def _draw_edges(axes: Axes, kept: list[dict[str, Any]], places: dict[str, NDArray], *, directed: bool) -> None:
+    strongest = max((edge["weight"] for edge in kept), default=1.0)
+    for edge in kept:
+        width = 0.4 + 1.8 * edge["weight"] / strongest
+        arrow = FancyArrowPatch(
+            places[edge["from"]], places[edge["to"]], arrowstyle="-|>" if directed else "-", mutation_scale=6,
+            shrinkA=7, shrinkB=8, linewidth=width, color="#777777", connectionstyle="arc3,rad=0.1" if directed else None,
+        )  # fmt: skip
+        axes.add_patch(arrow)
+
+
+def _draw_nodes(axes: Axes, values: NDArray[np.floating], places: dict[str, NDArray], scale: Normalize) -> Any:
+    xy = np.array(list(places.values()))
+    dots = axes.scatter(*xy.T, c=values, cmap=VALUE_MAP, norm=scale, s=210, edgecolors="black", linewidths=0.8, zorder=3)
+    for (label, (x, y)), value in zip(places.items(), values, strict=True):
+        dark = scale(float(value)) < 0.55
+        axes.text(x, y, label, ha="center", va="center", fontsize=5.6, color="white" if dark else "black", zorder=4)
+    return dots
+
+
+def _draw_field(axes: Axes, values: NDArray[np.float64], flat: NDArray[np.float64], scale: Normalize) -> Any:
+    line = np.linspace(-1.0, 1.0, _GRID)
+    xx, yy = np.meshgrid(line, line)
+    inside = np.hypot(xx, yy) <= 1.0
+    field = np.full(xx.shape, np.nan)
+    spline = RBFInterpolator(flat, values, kernel="thin_plate_spline")
+    field[inside] = spline(np.stack([xx[inside], yy[inside]], axis=1))
+    extent = (-1.0, 1.0, -1.0, 1.0)
+    image = axes.imshow(field, origin="lower", extent=extent, cmap=VALUE_MAP, norm=scale, interpolation="bilinear")
+    if np.ptp(values) > 0:
+        axes.contour(xx, yy, field, levels=6, colors="black", linewidths=0.4, alpha=0.6)
+    return image
+
+
+def _share_words(share: float) -> str:
+    return {1.0: "all edges", 0.5: "strongest half", 0.25: "strongest quarter"}.get(share, f"strongest {share:.0%}")

@@ -1,0 +1,194 @@
+"""Picture 1: EEG in the double banana, with the annotated seizure and what the model used.
+
+Occlusion values are shown per derivation and second as the difference of its two electrodes, coloured only beyond 0.5
+(Tang et al. 2022, figures 3 and 4), and below the traces as the map itself, electrode by second.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from pipeline.report.derivations import DOUBLE_BANANA, bipolar, present, side
+from pipeline.report.examples import ClipView, for_display
+from pipeline.report.picture import ACCENT, LEFT, MIDLINE, RIGHT, VALUE_MAP, Picture, drawing, finish, plural, slug, tidy
+
+SENSITIVITIES_UV_MM = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000)
+PITCH_MM = 8.0  # distance between two traces
+MARKED_ABOVE = 0.5  # an overlay is drawn beyond this difference
+_COLOURS = {"left": LEFT, "right": RIGHT, "midline": MIDLINE}
+_CODES = {"bckg": "background", "seiz": "seizure"}
+
+
+def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
+    """The trace page of one clip."""
+    names = present(view.electrodes)
+    traces = bipolar(for_display(view.signal, view.rate_hz), view.electrodes)
+    numbers = trace_numbers(view, names, traces)
+    rows = _row_positions(names)
+    with drawing(12.0, 8.6 if view.occlusion is None else 10.6, layout=None) as figure:
+        top, below = _axes(figure, view, rows)
+        _draw_spans(top, view, names, rows)
+        _draw_overlay(top, numbers["overlay"], names, rows)
+        _draw_traces(top, view, names, rows, traces, numbers["sensitivity_uv_per_mm"])
+        if below is not None:
+            _draw_map(below, view)
+        figure.text(0.012, 0.985, _headline(view), fontsize=10.5, weight="bold", va="top")
+        png = finish(figure, synthetic=synthetic, dpi=dpi, colours=64)
+    return Picture(f"traces-{slug(view.clip)}", f"Traces of {view.clip}", _caption(view, numbers), _alt(view), numbers, png)
+
+
+def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64]) -> dict[str, Any]:
+    """All that the picture shows, in numbers. traces: (derivation, s) in µV."""
+    overlay: list[dict[str, Any]] = []
+    if view.occlusion is not None:
+        seconds = min(view.occlusion.shape[1], view.length_s)
+        difference = bipolar(view.occlusion, view.electrodes)[:, :seconds]
+        for d, t in np.argwhere(np.abs(difference) > MARKED_ABOVE):
+            overlay.append({"derivation": names[d], "second": int(t), "difference": float(difference[d, t])})
+    peak = np.percentile(np.abs(traces), 99.5, axis=1) if traces.size else np.zeros(len(names))
+    return tidy(
+        {
+            "clip": view.clip,
+            "derivations": names,
+            "sensitivity_uv_per_mm": sensitivity(peak),
+            "peak_uv": dict(zip(names, peak, strict=True)),
+            "spans": [vars(span) for span in view.spans],
+            "overlay": overlay,
+            "occlusion": None if view.occlusion is None else np.round(view.occlusion, 4),
+            "probability": view.probability,
+            "localisation": view.localisation,
+        }
+    )
+
+
+def sensitivity(peak_uv: NDArray[np.floating]) -> int:
+    """Microvolts per millimetre: the smallest usual step at which the median trace stays within one row of others."""
+    wanted = float(np.median(peak_uv)) / PITCH_MM if len(peak_uv) else 0.0
+    return next((step for step in SENSITIVITIES_UV_MM if step >= wanted), SENSITIVITIES_UV_MM[-1])
+
+
+def _row_positions(names: list[str]) -> dict[str, float]:
+    """Height of each derivation in rows, from the top; a gap of one half row between chains."""
+    rows, height = {}, 0.0
+    for chain in DOUBLE_BANANA:
+        for name in chain:
+            if name in names:
+                rows[name] = -height
+                height += 1.0
+        height += 0.5
+    return rows
+
+
+def _axes(figure: Figure, view: ClipView, rows: dict[str, float]) -> tuple[Axes, Axes | None]:
+    share = 0.0 if view.occlusion is None else 0.24
+    top = figure.add_axes((0.07, 0.06 + share, 0.915, 0.87 - share))
+    lowest = min(rows.values(), default=0.0)
+    top.set(xlim=(0, view.length_s), ylim=(lowest - 1.2, 1.2), yticks=list(rows.values()), yticklabels=list(rows))
+    for label, name in zip(top.get_yticklabels(), rows, strict=True):
+        label.set_color(_COLOURS[side(name)])
+    top.tick_params(axis="y", length=0)
+    top.set_xticks(np.arange(0, view.length_s + 1, 5 if view.length_s > 20 else 1))
+    top.grid(axis="x", color="#bbbbbb", linewidth=0.5, linestyle=":")
+    top.set_axisbelow(True)
+    top.spines["left"].set_visible(False)
+    if view.occlusion is None:
+        top.set_xlabel("seconds since the start of the clip")
+        return top, None
+    return top, figure.add_axes((0.07, 0.05, 0.915, 0.20), sharex=top)
+
+
+def _draw_traces(
+    axes: Axes, view: ClipView, names: list[str], rows: dict[str, float], traces: NDArray[np.float64], step: float
+) -> None:
+    per_row = PITCH_MM * step
+    seconds = np.arange(traces.shape[1]) / view.rate_hz
+    for name, trace in zip(names, traces, strict=True):
+        shown = np.clip(trace / per_row, -1.6, 1.6)  # a pop does not run over the page
+        axes.plot(seconds, rows[name] + shown, color=_COLOURS[side(name)], linewidth=0.55, rasterized=True)
+    bar = 0.5 * round(per_row / 10) * 10 if per_row >= 40 else per_row / 2
+    x, y = view.length_s * 0.985, axes.get_ylim()[0] + 0.35
+    axes.plot([x, x], [y, y + bar / per_row], color="black", linewidth=2, solid_capstyle="butt")
+    note = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+    text = f"{bar:g} µV · {step:g} µV/mm"
+    axes.text(x * 0.994, y + bar / per_row / 2, text, ha="right", va="center", fontsize=8, bbox=note)
+
+
+def _draw_spans(axes: Axes, view: ClipView, names: list[str], rows: dict[str, float]) -> None:
+    low, high = axes.get_ylim()
+    for span in view.spans:
+        start, end = max(span.onset_s, 0.0), min(span.offset_s, float(view.length_s))
+        if end <= start:
+            continue
+        if span.channel == "TERM":
+            box = Rectangle((start, low + 0.05), end - start, high - low - 0.6, fill=False, linestyle="--", linewidth=1.6)
+            axes.add_patch(box)
+            label = f"annotated seizure ({_CODES.get(span.code, span.code)})"
+            axes.text(start + 0.004 * view.length_s, high - 0.5, label, va="bottom", fontsize=8.5, weight="bold")
+        elif span.channel in names:
+            y = rows[span.channel] - 0.46
+            axes.plot([start, end], [y, y], color="black", linewidth=1.3, solid_capstyle="butt")
+
+
+def _draw_overlay(axes: Axes, overlay: list[dict[str, Any]], names: list[str], rows: dict[str, float]) -> None:
+    for cell in overlay:
+        strength = 0.35 + 0.5 * (abs(cell["difference"]) - MARKED_ABOVE) / (1 - MARKED_ABOVE)
+        corner = (cell["second"], rows[cell["derivation"]] - 0.42)
+        axes.add_patch(Rectangle(corner, 1.0, 0.84, facecolor=ACCENT, alpha=strength, linewidth=0, zorder=0.6))
+
+
+def _draw_map(axes: Axes, view: ClipView) -> None:
+    assert view.occlusion is not None
+    n, seconds = view.occlusion.shape
+    order = sorted(range(n), key=lambda row: {"left": 0, "midline": 1, "right": 2}[side(view.electrodes[row])])
+    image = axes.imshow(
+        view.occlusion[order], aspect="auto", extent=(0, seconds, n, 0), cmap=VALUE_MAP, vmin=0, vmax=1,
+        interpolation="nearest",
+    )  # fmt: skip
+    axes.set_yticks(np.arange(n) + 0.5, [view.electrodes[row] for row in order], fontsize=6)
+    axes.set(xlim=(0, view.length_s), xlabel="seconds since the start of the clip")
+    axes.set_ylabel("occlusion, electrode", fontsize=8)
+    inset = axes.inset_axes((0.80, 1.035, 0.2, 0.05))
+    bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar.ax.tick_params(labelsize=6.5, length=2, pad=1, top=True, labeltop=True, bottom=False, labelbottom=False)
+    for span in view.spans:
+        if span.channel == "TERM":
+            for edge in (span.onset_s, span.offset_s):
+                if 0 < edge < view.length_s:
+                    axes.axvline(edge, color="white", linestyle="--", linewidth=1.2)
+
+
+def _headline(view: ClipView) -> str:
+    parts = [view.clip, f"patient {view.patient}" if view.patient else "", view.code]
+    if view.probability is not None:
+        parts.append(f"p(seizure) = {view.probability:.2f}")
+    return " · ".join(part for part in parts if part)
+
+
+def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
+    step, cells = numbers["sensitivity_uv_per_mm"], len(numbers["overlay"])
+    text = (
+        f"{view.why} One clip (n = 1) of {view.length_s} s, {plural(len(numbers['derivations']), 'derivation')}, "
+        f"{step} µV/mm, shown at 1-70 Hz; left chains blue, right chains red."
+    )
+    if any(span.channel == "TERM" for span in view.spans):
+        text += " Dashed box: annotated seizure; black line under a trace: this derivation is annotated."
+    hidden = sorted({span.channel for span in view.spans} - set(numbers["derivations"]) - {"TERM"})
+    if hidden:
+        text += f" Also annotated, not in this montage: {', '.join(hidden)}."
+    if view.occlusion is not None:
+        text += (
+            f" Orange: {plural(cells, 'derivation-second')} where the occlusion values of the two electrodes differ by"
+            " more than 0.5. Bottom: the occlusion map itself, scaled to 0-1 within this clip (left, midline, right)."
+        )
+    return text.strip()
+
+
+def _alt(view: ClipView) -> str:
+    seizure = [span for span in view.spans if span.channel == "TERM"]
+    where = f"annotated seizure from {seizure[0].onset_s:.0f} to {seizure[0].offset_s:.0f} s" if seizure else "no seizure"
+    shown = "with occlusion overlay" if view.occlusion is not None else "without occlusion overlay"
+    return f"EEG traces of {view.length_s} s in the double banana montage, {where}, {shown}."
