@@ -52,9 +52,7 @@ def deal(
     return dict(sorted(dealt.items(), key=lambda item: (SPLITS.index(item[0].rsplit("-", 1)[0]), item[0]))), findings
 
 
-def patient_splits(
-    recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings
-) -> dict[str, str]:
+def patient_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings) -> dict[str, str]:
     """The split of every patient; those that no split list names are absent."""
     patients = sorted({files.patient for files in recordings})
     if splits.source == "file":
@@ -79,9 +77,7 @@ def _split_by_hash(patient: str, splits: SplitSettings, test_share: float) -> st
     return "validation" if share < test_share + splits.validation_share else "train"
 
 
-def _official_splits(
-    recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings
-) -> dict[str, str]:
+def _official_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings) -> dict[str, str]:
     sides: dict[str, set[str]] = {}
     for files in recordings:
         if files.official not in splits.official:
@@ -115,9 +111,7 @@ def _read_split_file(path: str | None) -> dict[str, str]:
     for number, row in enumerate(rows[1:], start=2):
         patient, split = (cell.strip() for cell in (*row, "")[:2])
         if split not in SPLITS or listed.get(patient, split) != split:
-            raise CorpusError(
-                f"{path}, row {number}: {patient!r} {split!r}; needs one of {', '.join(SPLITS)}"
-            )
+            raise CorpusError(f"{path}, row {number}: {patient!r} {split!r}; needs one of {', '.join(SPLITS)}")
         listed[patient] = split
     return listed
 
@@ -128,8 +122,7 @@ def manifest_rows(root: Path | str, recordings: Sequence[RecordingFiles]) -> lis
     for files in recordings:
         for role, path in [("edf", files.edf), *(("annotation", path) for path in files.annotations)]:
             status = (Path(root) / path).stat()
-            rows.append(
-                ManifestRow(
+            row = ManifestRow(
                 recording=files.recording,
                 patient=files.patient,
                 session=files.session,
