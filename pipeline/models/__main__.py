@@ -1,4 +1,4 @@
-"""`python -m pipeline.models`: each model with its graph and its number of parameters (spec: Tang et al. 2022, table)."""
+"""`python -m pipeline.models`: each model with its graph and its number of parameters."""
 
 from pathlib import Path
 
@@ -22,13 +22,16 @@ def parameter_counts(settings: ModelSettings) -> list[tuple[str, str, int]]:
     rows = []
     for graph, n_supports in SUPPORTS.items():
         for task, n_classes in CLASSES.items():
-            shape = {"n_classes": n_classes, "n_supports": n_supports, "dropout": 0.0}
-            rows.append((task, graph, _count(dcrnn.classifier(settings, n_features=FREQUENCIES, **shape))))
-        shape = {"n_classes": 1, "n_supports": n_supports, "dropout": 0.0}
-        rows.append(("detection, raw samples", graph, _count(dcrnn.classifier(settings, n_features=SAMPLES, **shape))))
+            rows.append((task, graph, _classifier_size(settings, FREQUENCIES, n_classes, n_supports)))
+        rows.append(("detection, raw samples", graph, _classifier_size(settings, SAMPLES, 1, n_supports)))
         forecaster = dcrnn.forecaster(settings, n_features=FREQUENCIES, n_supports=n_supports)
         rows.append(("pre-training", graph, _count(forecaster)))
     return rows
+
+
+def _classifier_size(settings: ModelSettings, n_features: int, n_classes: int, n_supports: int) -> int:
+    shape = {"n_features": n_features, "n_classes": n_classes, "n_supports": n_supports}
+    return _count(dcrnn.classifier(settings, **shape, dropout=0.0))
 
 
 def _count(model: dcrnn.Classifier | dcrnn.Forecaster) -> int:

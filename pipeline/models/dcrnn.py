@@ -16,7 +16,7 @@ layer at every second, `Classifier.first_inputs` the input half of layer 1, `Cla
 states, `Classifier.head` turns the last state into logits.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
-from pipeline.graphs.supports import dual_random_walk, scaled_laplacian
+from pipeline.graphs.supports import random_walks, scaled_laplacian
 from pipeline.settings.model_dcrnn import ModelSettings
 
 PIECE_S = 12  # seconds whose input half is computed at once; longer pieces fall out of the cache (60 s: a third slower)
@@ -37,7 +37,7 @@ Recursion = Literal["powers", "chebyshev", "published"]
 
 def supports(weights: np.ndarray, graph: str, settings: ModelSettings) -> np.ndarray:
     """Supports (..., p, n, n) of graph weights (..., n, n): one scaled Laplacian, or two random walks."""
-    made = scaled_laplacian(weights) if graph == "distance" else dual_random_walk(weights)
+    made = scaled_laplacian(weights) if graph == "distance" else random_walks(weights)
     return np.ascontiguousarray(made, dtype=np.float32)
 
 
@@ -63,7 +63,7 @@ def diffusion_operator(supports: Tensor, *, steps: int, recursion: Recursion) ->
 
 
 def _diffuse(operator: Tensor, x: Tensor, out: Tensor) -> Tensor:
-    """out[t, b] = operator[b] @ x[t, b]; operator (i, j) shared or (b, i, j) per clip, x (t, b, j, f), out (t, b, i, f)."""
+    """out[t, b] = operator[b] @ x[t, b]; operator (i, j) or per clip (b, i, j), x (t, b, j, f), out (t, b, i, f)."""
     if operator.dim() == 2:
         torch.bmm(operator.expand(x.shape[0] * x.shape[1], -1, -1), x.flatten(0, 1), out=out.view(-1, *out.shape[2:]))
     else:
@@ -85,7 +85,7 @@ class _Diffusion(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     @custom_bwd(device_type="cuda")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (operator,) = ctx.saved_tensors
         t, b, n, _ = grad.shape
         grad = grad.contiguous().view(t, b, operator.shape[-2], -1)
@@ -142,7 +142,9 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     @custom_bwd(device_type="cuda")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, Tensor, Tensor]:
+    def backward(  # type: ignore[override]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, Tensor, None, Tensor, Tensor]:
         operator, Wg, Wc, *tensors = ctx.saved_tensors
         kept = _Kept(*tensors)
         (t, b, n, H), nm = grad.shape, operator.shape[-2]
@@ -187,7 +189,7 @@ class GraphConvolution(nn.Module):
 
 
 class LayerWeights(NamedTuple):
-    """A layer's weights in the order in which they are multiplied: Wx (m f, 3h), bias (3h), Wg (m h, 2h), Wc (m h, h)."""
+    """A layer's weights as they are multiplied: Wx (m f, 3h), bias (3h), Wg (m h, 2h), Wc (m h, h)."""
 
     Wx: Tensor
     bias: Tensor
@@ -253,6 +255,10 @@ class Encoder(nn.Module):
             for n_in in [n_features] + [settings.units] * (n_layers - 1)
         )
 
+    def stack(self) -> list[DCGRULayer]:
+        """The layers, first to last."""
+        return cast(list[DCGRULayer], list(self.layers))
+
     def operator(self, supports: Tensor) -> Tensor:
         """Every diffusion term of supports (p, n, n) or (b, p, n, n), see `diffusion_operator`."""
         return diffusion_operator(supports, steps=self.steps, recursion=self.recursion)
@@ -303,12 +309,12 @@ class Classifier(nn.Module):
 
     def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor:
         """Input half of layer 1, (t, b, n, 3h), of x (b, t, n, f): each second's depends on that second alone."""
-        return self.encoder.layers[0].input_terms(x.transpose(0, 1).contiguous(), operator)
+        return self.encoder.stack()[0].input_terms(x.transpose(0, 1).contiguous(), operator)
 
     def resume(self, states: list[Tensor], inputs: Tensor, operator: Tensor) -> Tensor:
         """Top state (b, n, h) after the seconds `inputs` (t, b or 1, n, 3h), from `states` (b, n, h) of each layer."""
         current = torch.empty(0)
-        for depth, (layer, h) in enumerate(zip(self.encoder.layers, states, strict=True)):
+        for depth, (layer, h) in enumerate(zip(self.encoder.stack(), states, strict=True)):
             if depth:
                 weights = layer.weights()
                 pieces = [layer.input_terms(piece, operator, weights) for piece in current.split(PIECE_S)]
@@ -323,9 +329,9 @@ class Forecaster(nn.Module):
     def __init__(self, settings: ModelSettings, *, n_features: int, n_supports: int) -> None:
         super().__init__()
         n_layers, n_terms = settings.pretraining_layers, n_supports * settings.diffusion_steps + 1
-        self.tied, self.n_layers = settings.decoder_tied, n_layers
+        self.n_layers = n_layers
         self.encoder = Encoder(settings, n_layers=n_layers, n_features=n_features, n_supports=n_supports)
-        inputs = [n_features] + [settings.units] * (min(n_layers - 1, 1) if self.tied else n_layers - 1)
+        inputs = [n_features] + [settings.units] * (min(n_layers - 1, 1) if settings.decoder_tied else n_layers - 1)
         self.decoder = nn.ModuleList(
             DCGRULayer(n_in, settings.units, n_terms, gate_bias=settings.init.gate_bias) for n_in in inputs
         )
@@ -335,14 +341,14 @@ class Forecaster(nn.Module):
         """The `horizon` seconds after x (b, t, n, f), standardised as x is: (b, horizon, n, f)."""
         operator = self.encoder.operator(supports)
         states = [_at_end(layer, lengths) for layer in self.encoder(x, operator)]
-        layers = [self.decoder[min(depth, len(self.decoder) - 1)] for depth in range(self.n_layers)]  # tied: 2 = 3
-        own = [layer.weights() for layer in self.decoder]
-        weights = [own[min(depth, len(own) - 1)] for depth in range(self.n_layers)]
+        own = cast(list[DCGRULayer], list(self.decoder))
+        layers = [own[min(depth, len(own) - 1)] for depth in range(self.n_layers)]  # tied: layer 3 is layer 2
+        weights = {layer: layer.weights() for layer in own}
         second, outputs = x.new_zeros(1, x.shape[0], *x.shape[2:]), []  # the first input, GO, is zero
         for _ in range(horizon):
             current = second
             for depth, layer in enumerate(layers):
-                current = layer(current, states[depth], operator, weights[depth])
+                current = layer(current, states[depth], operator, weights[layer])
                 states[depth] = current[-1]
             second = self.projection(current)
             outputs.append(second)
@@ -353,9 +359,7 @@ def classifier(
     settings: ModelSettings, *, n_features: int, n_classes: int, n_supports: int, dropout: float
 ) -> Classifier:
     """The network of detection (one logit) and classification; initial weights come from torch's seeded generator."""
-    return Classifier(
-        settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout
-    )  # fmt: skip
+    return Classifier(settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout)
 
 
 def forecaster(settings: ModelSettings, *, n_features: int, n_supports: int) -> Forecaster:
