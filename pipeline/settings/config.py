@@ -83,6 +83,22 @@ class CompatConfig(Section):
     threshold_strict: bool
 
 
+class TrialConfig(Section):
+    """trial: corpora on which nothing was tuned, and what is built for each of them."""
+
+    corpora: list[str]
+    plan: list[PlanEntry]
+
+
+class RealSegmentsConfig(Section):
+    """real_segments: the folder of EDFs to score, and the detector that scores them."""
+
+    root: str | None
+    run: str
+    length_s: int
+    seed: int
+
+
 class Config(Section):
     """config.yaml."""
 
@@ -106,6 +122,8 @@ class Config(Section):
     runs: dict[str, RunSettings]
     plan: list[PlanEntry]
     grid_seeds: list[int]
+    trial: TrialConfig
+    real_segments: RealSegmentsConfig
     compat: CompatConfig
 
     @field_validator("models")

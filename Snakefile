@@ -1,0 +1,61 @@
+"""Ictograph: EEG from EDF files to detection, classification, localisation maps and a report. Contents page."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.11")
+
+
+configfile: "config.yaml"
+
+
+sys.path.insert(0, str(workflow.basedir))
+shell.executable("bash")
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"; set -euo pipefail; ')
+
+
+include: "workflow/rules/setup.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/index.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/check_splits.smk"
+include: "workflow/rules/clips.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/graphs.smk"
+include: "workflow/rules/scaler.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/occlude.smk"
+include: "workflow/rules/localise.smk"
+include: "workflow/rules/experiments.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/real_segments.smk"
+
+
+rule all:
+    default_target: True
+    message:
+        "everything that the plan of config.yaml asks for"
+    input:
+        plan_outputs(CFG.corpus, CFG.plan),
+        f"{CFG.results}/{CFG.corpus}/report/index.html",
+
+
+rule grid:
+    message:
+        "every run on every task and clip length"
+    input:
+        plan_outputs(CFG.corpus, planning.grid_plan(CFG)),
+
+
+rule trial:
+    message:
+        "unseen corpora (--configfile workflow/presets/trial.yaml): what holds and what does not"
+    input:
+        f"{CFG.results}/trial/trial.json",
+        [f"{CFG.results}/{corpus}/report/index.html" for corpus in CFG.trial.corpora],

@@ -1,0 +1,116 @@
+"""What the report is told: which file of which run lies where, as one JSON file that is rewritten only on change."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.settings.config import Config
+from pipeline.settings.runs import PlanEntry
+from workflow.lib.corpus import Corpora
+from workflow.lib.paths import encoder_of, run_folder
+
+
+def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntry]) -> dict[str, Any]:
+    """Paths (relative to the working directory) of everything that the report of one corpus shows."""
+    base = f"{config.results}/{corpus}"
+    shards = corpora.shards(corpus)
+    every, test = shards.of(), shards.of("test")
+    tasks = sorted({(entry.task, entry.length_s) for entry in plan})
+    return {
+        "corpus": corpus,
+        "synthetic": config.corpora[corpus].simulate is not None,
+        "recordings": [f"{base}/index/{name}.recordings.parquet" for name in every],
+        "seizures": [f"{base}/index/{name}.seizures.parquet" for name in every],
+        "segments": [f"{base}/signals/{name}.segments.parquet" for name in every],
+        "findings": [
+            *(f"{base}/index/{name}.findings.parquet" for name in every),
+            *(f"{base}/signals/{name}.findings.parquet" for name in every),
+            *(f"{base}/clips/{task}-{length}s/{name}.findings.parquet" for task, length in tasks for name in every),
+            f"{base}/splits.findings.parquet",
+        ],
+        "splits": f"{base}/splits.parquet",
+        "clips": {
+            f"{task}-{length}s": [f"{base}/clips/{task}-{length}s/{name}.parquet" for name in every]
+            for task, length in tasks
+        },
+        "signals": [f"{base}/signals/{name}.zarr.zip" for name in test],
+        "graphs": graphs(config, corpus, plan, test),
+        "runs": [run_files(config, corpus, entry) for entry in plan],
+        "pretraining": pretraining(config, corpus, plan),
+        "experiments": f"{base}/experiments.json" if has_experiments(plan) else None,
+        "trial": f"{config.results}/trial/trial.json" if config.trial.corpora and corpus == config.corpus else None,
+    }
+
+
+def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
+    """The files of one line of the plan."""
+    folder = f"{config.results}/{corpus}/{run_folder(entry)}"
+    seeds = [f"{folder}/seed{seed}" for seed in entry.seeds]
+    located = entry.maps and entry.task == "detection"
+    chosen = config.runs[entry.run]
+    return {
+        "run": entry.run,
+        "task": entry.task,
+        "length_s": entry.length_s,
+        "seeds": list(entry.seeds),
+        "graph": chosen.graph,
+        "init": chosen.init,
+        "metrics": f"{folder}/metrics.parquet",
+        "curves": f"{folder}/curves.json",
+        "histories": [f"{seed}/history.parquet" for seed in seeds],
+        "cards": [f"{seed}/card.json" for seed in seeds],
+        "predictions": [f"{seed}/predictions.parquet" for seed in seeds],
+        "maps": [f"{seed}/occlusion.zarr.zip" for seed in seeds] if entry.maps else [],
+        "localisation": f"{folder}/localisation.parquet" if located else None,
+        "summary": f"{folder}/localisation.json" if located else None,
+    }
+
+
+def pretraining(config: Config, corpus: str, plan: list[PlanEntry]) -> list[dict[str, Any]]:
+    """The encoders that the plan's runs start from."""
+    wanted = sorted(
+        {(encoder_of(config.runs[e.run]), e.length_s) for e in plan if config.runs[e.run].init == "ssl"},
+        key=lambda pair: (pair[1], pair[0]),
+    )
+    return [
+        {
+            "encoder": encoder,
+            "length_s": length,
+            "history": f"{config.results}/{corpus}/pretraining-{length}s/{encoder}/history.parquet",
+            "card": f"{config.results}/{corpus}/pretraining-{length}s/{encoder}/card.json",
+        }
+        for encoder, length in wanted
+    ]
+
+
+def graphs(config: Config, corpus: str, plan: list[PlanEntry], shards: list[str]) -> dict[str, Any]:
+    """The graph files behind the runs that have maps."""
+    base = f"{config.results}/{corpus}/graphs"
+    found: dict[str, Any] = {"distance": f"{base}/distance.zarr.zip"}
+    for entry in plan:
+        chosen = config.runs[entry.run]
+        if entry.maps and chosen.graph == "correlation":
+            name = f"correlation-{chosen.features}/{entry.task}-{entry.length_s}s"
+            found[name] = [f"{base}/{name}/{shard}.zarr.zip" for shard in shards]
+    return found
+
+
+def has_experiments(plan: list[PlanEntry]) -> bool:
+    """Whether the two runs that the experiments compare are planned: 12-s detection, pre-trained and from scratch."""
+    planned = {entry.run for entry in plan if (entry.task, entry.length_s) == ("detection", 12)}
+    return {"dist-ssl", "dist-scratch"} <= planned
+
+
+def files_of(content: Any) -> list[str]:
+    """Every path in an inventory, once, in order: the inputs of the rule `report`."""
+    if isinstance(content, dict):
+        inner = [path for value in content.values() for path in files_of(value)]
+    elif isinstance(content, list):
+        inner = [path for value in content for path in files_of(value)]
+    else:
+        inner = [content] if isinstance(content, str) and "/" in content else []
+    return list(dict.fromkeys(inner))
+
+
+def inventory_path(config: Config, corpus: str) -> Path:
+    """Where the inventory of a corpus lies."""
+    return Path(config.results, corpus, "report-inventory.json")

@@ -1,0 +1,124 @@
+"""What each job is told: one JSON string of just the settings that its stage uses.
+
+Snakemake compares params as a set of values, so the whole is one string with sorted keys: two settings that swap their
+values are noticed, and a setting that a stage does not use never reruns it.
+"""
+
+import json
+from typing import Any
+
+from pipeline.settings.base import Section
+from pipeline.settings.config import Config
+
+CORRELATION = "correlation"
+
+
+def as_text(settings: dict[str, Any]) -> str:
+    """JSON with sorted keys; sections become mappings."""
+    return json.dumps(settings, sort_keys=True, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Section):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{value!r} does not belong in a job's settings")
+
+
+def simulate(config: Config, corpus: str) -> dict[str, Any]:
+    return {"simulate": config.corpora[corpus].simulate}
+
+
+def index(config: Config, corpus: str) -> dict[str, Any]:
+    chosen = config.corpora[corpus]
+    return {"index": {"corpus": corpus, "reader": chosen.reader, "version": chosen.version}}
+
+
+def ingest(config: Config, corpus: str) -> dict[str, Any]:
+    compat = {name: getattr(config.compat, name) for name in ("zero_unreadable", "resample_length")}
+    return {"corpus": corpus, "channels": config.channels, "signals": config.signals, "compat": compat}
+
+
+def clips(config: Config, task: str, length_s: int) -> dict[str, Any]:
+    compat = {name: getattr(config.compat, name) for name in ("label_edge", "clip_start_offset")}
+    return {"task": task, "length_s": length_s, "clips": config.clips, "compat": compat}
+
+
+def features(config: Config, kind: str) -> dict[str, Any]:
+    return {"features": config.features[kind], "rate_hz": config.signals.rate_hz}
+
+
+def graph_distance(config: Config) -> dict[str, Any]:
+    return {"graphs": config.graphs, "electrodes": config.channels.electrodes}
+
+
+def graph_correlation(config: Config) -> dict[str, Any]:
+    return {"graphs": config.graphs}
+
+
+def scaler(task: str, length_s: int) -> dict[str, Any]:
+    return {"task": task, "length_s": length_s}
+
+
+def pretrain(config: Config, encoder: str, length_s: int) -> dict[str, Any]:
+    model, _, graph = encoder.split("-")
+    training = config.training
+    return _fit(config, model, graph, "pretraining", length_s, training.pretraining_seed, "four", label_fraction=1.0)
+
+
+def train(config: Config, run: str, task: str, length_s: int, seed: int) -> dict[str, Any]:
+    chosen = config.runs[run]
+    return _fit(config, chosen.model, chosen.graph, task, length_s, seed, chosen.scheme, chosen.label_fraction)
+
+
+def _fit(
+    config: Config, model: str, graph: str, task: str, length_s: int, seed: int, scheme: str, label_fraction: float
+) -> dict[str, Any]:
+    compat = config.compat
+    loop = getattr(config.training, task)[length_s].model_dump(mode="json")
+    gate_bias = loop.pop("gate_bias")
+    if task == "pretraining":
+        loop["loss"] = compat.ssl_loss
+    return {
+        "model": model,
+        "options": config.models[model] | {"diffusion_recursion": compat.diffusion_recursion},
+        "graph": graph,
+        "task": task,
+        "length_s": length_s,
+        "horizon_s": config.clips.forecast_s,
+        "scheme": scheme,
+        "seed": seed,
+        "gate_bias": gate_bias,
+        "electrodes": config.channels.electrodes,
+        "loop": loop | {"early_stopping": compat.early_stopping},
+        "augment": config.augment.model_dump(mode="json")
+        | {name: getattr(compat, name) for name in ("mirror_pairs", "mirror_graph", "scale_zero_bins")},
+        "sampling": {
+            "balance": task == "detection",
+            "negative_seed": compat.negative_seed,
+            "label_fraction": label_fraction,
+        },
+        "device": config.device,
+    }
+
+
+def predict(config: Config, task: str, length_s: int) -> dict[str, Any]:
+    return {"device": config.device, "batch": getattr(config.training, task)[length_s].batch_evaluation}
+
+
+def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
+    evaluation = config.evaluation.model_dump(mode="json") | {"threshold_strict": config.compat.threshold_strict}
+    return {
+        "run": run,
+        "task": task,
+        "length_s": length_s,
+        "scheme": config.runs[run].scheme,
+        "evaluation": evaluation,
+    }
+
+
+def occlude(config: Config) -> dict[str, Any]:
+    return {"device": config.device, "occlusion": config.occlusion}
+
+
+def localise(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
+    return {"run": run, "task": task, "length_s": length_s, "localisation": config.localisation}

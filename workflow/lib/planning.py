@@ -1,0 +1,81 @@
+"""Which runs, tasks, lengths and seeds are wanted; checked before any job starts."""
+
+from pipeline.settings.config import Config
+from pipeline.settings.runs import PlanEntry
+from workflow.lib.paths import run_folder
+
+LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
+MAPPED = ("detection", 60)  # the maps that coverage and localisation are computed from (section 2.5)
+
+
+class PlanError(ValueError):
+    """A plan that names a run, length or model that is not there."""
+
+
+def check(config: Config) -> None:
+    """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
+    problems = [*_wrong_runs(config), *_wrong_plan(config)]
+    if config.corpus not in config.corpora:
+        problems.append(f"corpus: {config.corpus!r} is not in corpora; there are {', '.join(config.corpora)}")
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def _wrong_runs(config: Config) -> list[str]:
+    wrong = []
+    for name, run in config.runs.items():
+        for family, value, known in (
+            ("model", run.model, config.models),
+            ("features", run.features, config.features),
+        ):
+            if value not in known:
+                wrong.append(f"runs.{name}.{family}: {value!r} is not in {family}s; there are {', '.join(known)}")
+    return wrong
+
+
+def _wrong_plan(config: Config) -> list[str]:
+    wrong = []
+    for where, plan in (("plan", config.plan), ("trial.plan", config.trial.plan)):
+        for number, entry in enumerate(plan):
+            wrong += [f"{where}[{number}]{problem}" for problem in _wrong_entry(config, entry)]
+        folders = [run_folder(entry) for entry in plan]
+        twice = sorted({folder for folder in folders if folders.count(folder) > 1})
+        wrong += [f"{where}: {folder} stands twice; unite the seeds in one line" for folder in twice]
+    return wrong
+
+
+def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
+    wrong = []
+    if entry.run not in config.runs:
+        wrong.append(f".run: {entry.run!r} is not in runs; there are {', '.join(config.runs)}")
+    if entry.task == "pretraining":
+        wrong.append(".task: pre-training is planned by the runs with init: ssl, not by a line of its own")
+    if entry.length_s not in getattr(config.training, entry.task):
+        wrong.append(f".length_s: training.{entry.task} has no entry for {entry.length_s} s")
+    if not entry.seeds:
+        wrong.append(".seeds: give at least one seed")
+    return wrong
+
+
+def grid_plan(config: Config) -> list[PlanEntry]:
+    """Every run on every task and length: what the paper's tables compare."""
+    full = [
+        PlanEntry.model_validate(
+            {"run": run, "task": task, "length_s": length, "seeds": config.grid_seeds, "maps": (task, length) == MAPPED}
+        )
+        for run in config.runs
+        for task in ("detection", "classification")
+        for length in LENGTHS_S
+    ]
+    return merged(config.plan, full)
+
+
+def merged(*plans: list[PlanEntry]) -> list[PlanEntry]:
+    """One line for each (run, task, length): seeds united, maps if any line asks for them."""
+    found: dict[str, PlanEntry] = {}
+    for entry in (entry for plan in plans for entry in plan):
+        known = found.get(run_folder(entry))
+        seeds = sorted({*entry.seeds, *(known.seeds if known else [])})
+        maps = entry.maps or bool(known and known.maps)
+        found[run_folder(entry)] = entry.model_copy(update={"seeds": seeds, "maps": maps})
+    return list(found.values())

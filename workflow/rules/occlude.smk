@@ -1,0 +1,28 @@
+# Occlusion maps: how much the model's answer drops when one electrode-second is hidden.
+rule occlude:
+    message:
+        "{wildcards.corpus}: occlusion maps of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
+    input:
+        unpack(lambda wildcards: run_inputs(wildcards, "test")),
+        model=RUN + "model.safetensors",
+        card=RUN + "card.json",
+        predictions=RUN + "predictions.parquet",
+    output:
+        maps=RUN + "occlusion.zarr.zip",
+    params:
+        settings=settings(lambda: job_settings.occlude(CFG)),
+        code=code("occlude", run_model),
+    log:
+        PATHS.log("{task}-{len}s/{run}/seed{seed}.occlude"),
+    benchmark:
+        PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.occlude")
+    threads: CFG.device.threads
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
+        runtime=240,
+    shell:
+        "python -m pipeline.stages.occlude --settings {params.settings:q} --code {params.code} --log {log}"
+        " --model {input.model} --card {input.card} --predictions {input.predictions}"
+        " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
+        " --maps {output.maps}"

@@ -1,0 +1,25 @@
+# Probabilities of one model for every validation and test clip.
+rule predict:
+    message:
+        "{wildcards.corpus}: predict with {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
+    input:
+        unpack(lambda wildcards: run_inputs(wildcards, "validation", "test")),
+        model=RUN + "model.safetensors",
+        card=RUN + "card.json",
+    output:
+        predictions=RUN + "predictions.parquet",
+    params:
+        settings=settings(lambda task, length: job_settings.predict(CFG, task, length), "task", "len"),
+        code=code("predict", run_model),
+    log:
+        PATHS.log("{task}-{len}s/{run}/seed{seed}.predict"),
+    benchmark:
+        PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.predict")
+    threads: CFG.device.threads
+    resources:
+        mem_mb=lambda wildcards, input: max(3000, 2 * input.size_mb),
+        runtime=120,
+    shell:
+        "python -m pipeline.stages.predict --settings {params.settings:q} --code {params.code} --log {log}"
+        " --model {input.model} --card {input.card} --features {input.features} --clips {input.clips}"
+        " --graphs {input.graphs} --scaler {input.scaler} --predictions {output.predictions}"

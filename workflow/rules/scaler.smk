@@ -1,0 +1,35 @@
+# One scalar mean and deviation of the features, from the training patients only: the first gather over shards.
+def scaler_inputs(wildcards, pattern):
+    return every(
+        pattern,
+        "train",
+        corpus=wildcards.corpus,
+        kind=wildcards.kind,
+        grid=wildcards.grid,
+        task=wildcards.task,
+        len=wildcards.len,
+    )
+
+
+rule scaler:
+    message:
+        "{wildcards.corpus}: scaler of {wildcards.kind} for {wildcards.len}-s {wildcards.task}, training patients"
+    input:
+        features=lambda wildcards: scaler_inputs(wildcards, FRAMES),
+        clips=lambda wildcards: scaler_inputs(wildcards, CLIPS),
+    output:
+        scaler=PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json"),
+    params:
+        settings=settings(job_settings.scaler, "task", "len"),
+        code=code("scaler"),
+    log:
+        PATHS.log("scaler/{kind}/{grid}/{task}-{len}s"),
+    benchmark:
+        PATHS.benchmark("scaler/{kind}/{grid}/{task}-{len}s")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python -m pipeline.stages.scaler --settings {params.settings:q} --code {params.code} --log {log}"
+        " --features {input.features} --clips {input.clips} --scaler {output.scaler}"
