@@ -29,7 +29,7 @@ def project(positions: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def edges(weights: NDArray[np.floating], electrodes: list[str], *, share: float = 1.0) -> list[dict[str, Any]]:
-    """The strongest `share` of the edges of a graph (n, n) without its diagonal, strongest first.
+    """The strongest `share` of the edges of a graph (n, n) without its diagonal, strongest first, ties included.
 
     A symmetric graph has one entry a pair; a directed one an entry for each direction that has a weight.
     """
@@ -37,7 +37,8 @@ def edges(weights: NDArray[np.floating], electrodes: list[str], *, share: float 
     directed = not np.allclose(W, W.T)
     pairs = [(i, j) for i in range(len(W)) for j in range(len(W)) if (i != j if directed else i < j) and W[i, j] > 0]
     pairs.sort(key=lambda pair: (-W[pair], pair))
-    kept = pairs[: int(np.ceil(share * len(pairs)))]
+    weakest = W[pairs[int(np.ceil(share * len(pairs))) - 1]] if pairs else 0.0
+    kept = [pair for pair in pairs if W[pair] >= weakest - 1e-9]  # equal weights stay together: the mirror is kept
     return [{"from": electrodes[i], "to": electrodes[j], "weight": float(W[i, j])} for i, j in kept]
 
 
@@ -64,7 +65,7 @@ def graph_picture(
             _outline(axes)
             _draw_edges(axes, kept, places, directed=not np.allclose(weights, np.transpose(weights)))
             dots = _draw_nodes(axes, values, places, scale)
-            weakest = f", weight ≥ {kept[-1]['weight']:.2f}" if kept else ""
+            weakest = f", weight ≥ {kept[-1]['weight']:.3f}" if kept else ""
             axes.set_title(f"{_share_words(share)}: {len(kept)} edges{weakest}", loc="center", fontsize=8.5, pad=2)
         figure.colorbar(dots, ax=panels, shrink=0.7, pad=0.01, label=what)
         figure.suptitle(f"{graph} graph", x=0.01, ha="left", fontsize=10, weight="bold")
@@ -163,4 +164,4 @@ def _draw_field(axes: Axes, values: NDArray[np.float64], flat: NDArray[np.float6
 
 
 def _share_words(share: float) -> str:
-    return {1.0: "all edges", 0.5: "strongest half", 0.25: "strongest quarter"}.get(share, f"strongest {share:.0%}")
+    return {1.0: "all", 0.5: "strongest half", 0.25: "strongest quarter"}.get(share, f"strongest {share:.0%}")

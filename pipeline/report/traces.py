@@ -20,7 +20,6 @@ SENSITIVITIES_UV_MM = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300
 PITCH_MM = 8.0  # distance between two traces
 MARKED_ABOVE = 0.5  # an overlay is drawn beyond this difference
 _COLOURS = {"left": LEFT, "right": RIGHT, "midline": MIDLINE}
-_CODES = {"bckg": "background", "seiz": "seizure"}
 
 
 def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
@@ -37,7 +36,7 @@ def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
         if below is not None:
             _draw_map(below, view)
         figure.text(0.012, 0.985, _headline(view), fontsize=10.5, weight="bold", va="top")
-        png = finish(figure, synthetic=synthetic, dpi=dpi, colours=64)
+        png = finish(figure, synthetic=synthetic, dpi=dpi, colours=256)
     return Picture(f"traces-{slug(view.clip)}", f"Traces of {view.clip}", _caption(view, numbers), _alt(view), numbers, png)
 
 
@@ -49,7 +48,7 @@ def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64])
         difference = bipolar(view.occlusion, view.electrodes)[:, :seconds]
         for d, t in np.argwhere(np.abs(difference) > MARKED_ABOVE):
             overlay.append({"derivation": names[d], "second": int(t), "difference": float(difference[d, t])})
-    peak = np.percentile(np.abs(traces), 99.5, axis=1) if traces.size else np.zeros(len(names))
+    peak = np.percentile(np.abs(traces), 98, axis=1) if traces.size else np.zeros(len(names))
     return tidy(
         {
             "clip": view.clip,
@@ -66,8 +65,13 @@ def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64])
 
 
 def sensitivity(peak_uv: NDArray[np.floating]) -> int:
-    """Microvolts per millimetre: the smallest usual step at which the median trace stays within one row of others."""
-    wanted = float(np.median(peak_uv)) / PITCH_MM if len(peak_uv) else 0.0
+    """Microvolts per millimetre: the smallest usual step that keeps the median trace within its own row.
+
+    The largest trace may reach over two rows to either side, no more: a focal seizure stays readable.
+    """
+    if not len(peak_uv):
+        return SENSITIVITIES_UV_MM[0]
+    wanted = max(float(np.median(peak_uv)) / (0.6 * PITCH_MM), float(np.max(peak_uv)) / (2 * PITCH_MM))
     return next((step for step in SENSITIVITIES_UV_MM if step >= wanted), SENSITIVITIES_UV_MM[-1])
 
 
@@ -87,7 +91,7 @@ def _axes(figure: Figure, view: ClipView, rows: dict[str, float]) -> tuple[Axes,
     share = 0.0 if view.occlusion is None else 0.24
     top = figure.add_axes((0.07, 0.06 + share, 0.915, 0.87 - share))
     lowest = min(rows.values(), default=0.0)
-    top.set(xlim=(0, view.length_s), ylim=(lowest - 1.2, 1.2), yticks=list(rows.values()), yticklabels=list(rows))
+    top.set(xlim=(0, view.length_s), ylim=(lowest - 1.3, 1.9), yticks=list(rows.values()), yticklabels=list(rows))
     for label, name in zip(top.get_yticklabels(), rows, strict=True):
         label.set_color(_COLOURS[side(name)])
     top.tick_params(axis="y", length=0)
@@ -107,8 +111,8 @@ def _draw_traces(
     per_row = PITCH_MM * step
     seconds = np.arange(traces.shape[1]) / view.rate_hz
     for name, trace in zip(names, traces, strict=True):
-        shown = np.clip(trace / per_row, -1.6, 1.6)  # a pop does not run over the page
-        axes.plot(seconds, rows[name] + shown, color=_COLOURS[side(name)], linewidth=0.55, rasterized=True)
+        shown = np.clip(trace / per_row, -1.4, 1.4)  # a pop does not run over the page
+        axes.plot(seconds, rows[name] + shown, color=_COLOURS[side(name)], linewidth=0.5, rasterized=True)
     bar = 0.5 * round(per_row / 10) * 10 if per_row >= 40 else per_row / 2
     x, y = view.length_s * 0.985, axes.get_ylim()[0] + 0.35
     axes.plot([x, x], [y, y + bar / per_row], color="black", linewidth=2, solid_capstyle="butt")
@@ -124,10 +128,9 @@ def _draw_spans(axes: Axes, view: ClipView, names: list[str], rows: dict[str, fl
         if end <= start:
             continue
         if span.channel == "TERM":
-            box = Rectangle((start, low + 0.05), end - start, high - low - 0.6, fill=False, linestyle="--", linewidth=1.6)
+            box = Rectangle((start, low + 0.05), end - start, high - low - 0.65, fill=False, linestyle="--", linewidth=1.6)
             axes.add_patch(box)
-            label = f"annotated seizure ({_CODES.get(span.code, span.code)})"
-            axes.text(start + 0.004 * view.length_s, high - 0.5, label, va="bottom", fontsize=8.5, weight="bold")
+            axes.text(start, high - 0.52, f"annotated seizure ({span.code})", va="bottom", fontsize=8.5, weight="bold")
         elif span.channel in names:
             y = rows[span.channel] - 0.46
             axes.plot([start, end], [y, y], color="black", linewidth=1.3, solid_capstyle="butt")

@@ -1,0 +1,48 @@
+"""Numbers printed in the paper, shown beside ours (Tang et al., ICLR 2022, tables 2, 3, 6 and figure 4c).
+
+The CSV files in `published/` were transcribed from the paper, one value a row. They were measured on TUSZ v1.5.2; on any
+other corpus they are context, not a target.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+import pandas as pd
+
+SOURCE = "Tang et al., ICLR 2022, on TUSZ v1.5.2"
+_METRICS = {"auprc": "aupr", "precise": "precisely_localised_pct"}
+_TABLES = ("table02.csv", "table03.csv", "table06.csv", "figures.csv")
+_INIT = {"ssl": "ssl", "scratch": "none"}
+
+
+@cache
+def published_table() -> pd.DataFrame:
+    """All transcribed rows: table, model, pretraining, graph, task, clip_s, metric, class, mean, std, n_runs, note."""
+    folder = files("pipeline.report") / "published"
+    frames = []
+    for name in _TABLES:
+        with (folder / name).open(encoding="utf-8") as text:
+            frames.append(pd.read_csv(text, keep_default_na=False, dtype=str))
+    joined = pd.concat(frames, ignore_index=True)
+    for column in ("clip_s", "mean", "std", "n_runs"):
+        joined[column] = pd.to_numeric(joined[column], errors="coerce")
+    return joined
+
+
+def published(
+    task: str, length_s: int, metric: str, *, graph: str, init: str, klass: str = "all", n_classes: int = 4
+) -> tuple[float, float | None] | None:
+    """(mean, std over runs) of DCRNN as printed; None where the paper has no such cell. Shares, not per cent."""
+    rows = published_table()
+    name = f"classification_{n_classes}" if task == "classification" else task
+    wanted = (
+        (rows["model"] == "DCRNN") & (rows["task"] == name) & (rows["clip_s"] == length_s) & (rows["graph"] == graph)
+        & (rows["pretraining"] == _INIT.get(init, init)) & (rows["metric"] == _METRICS.get(metric, metric))
+        & (rows["class"] == klass) & (rows["input_domain"] == "frequency")
+    )  # fmt: skip
+    if not wanted.any():
+        return None
+    first = rows[wanted].iloc[0]
+    scale = 0.01 if first["metric"].endswith("_pct") else 1.0
+    std = None if pd.isna(first["std"]) else float(first["std"]) * scale
+    return float(first["mean"]) * scale, std
