@@ -1,0 +1,115 @@
+"""From labels of an EDF to the electrodes of a recording (formats.md, section 9; faults.md, rows 7-9).
+
+A label counts only if it is an electrode of the wanted list: never "every EEG channel" (T25). What is missing is left
+missing here; `pipeline.signals.interpolation` or the skipping of the recording deals with it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from pipeline.findings import Findings
+from pipeline.settings.signals import ChannelSettings
+from pipeline.signals.edf_header import EdfHeader, EdfSignal, reject
+from pipeline.signals.edf_samples import blocks, digital
+
+ALIASES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6", "01": "O1", "02": "O2"}  # T26
+_REFERENTIAL = re.compile(r"^(?P<eeg>EEG\s+)?(?P<name>[A-Z]{1,3}[0-9]{0,2}|0[12])(?:-(?P<reference>REF|LE|AVG|AR))?$")
+_BIPOLAR = re.compile(r"^(?:EEG\s+)?([A-Z]{1,3}[0-9]{0,2})-([A-Z]{1,3}[0-9]{0,2})(?:-\d+)?$")
+_COMPARED_RECORDS = 600  # read at a time when two channels are compared
+
+
+def electrode_of(label: str) -> str | None:
+    """The electrode that a referential label names, in upper case and by its older name; None for anything else.
+
+    `EEG FP1-REF`, `EEG Fp1-LE`, `EEG Fp1` and `Fp1` are FP1; `EEG T7-REF` is T3; `EEG 01-REF` is O1, `01` is not.
+    """
+    found = _REFERENTIAL.match(" ".join(label.upper().split()))
+    if found is None or (found["name"][0] == "0" and found["eeg"] is None):
+        return None
+    return ALIASES.get(found["name"], found["name"])
+
+
+def reference_of(label: str) -> str:
+    """The reference that a label names (REF, LE, AVG, AR), or an empty text."""
+    found = _REFERENTIAL.match(" ".join(label.upper().split()))
+    return (found["reference"] or "") if found else ""
+
+
+def derivation_of(label: str) -> tuple[str, str] | None:
+    """The two electrodes of a bipolar label, None for anything else. `EEG F3-REF` is not bipolar."""
+    text = " ".join(label.upper().split())
+    if _REFERENTIAL.match(text):
+        return None
+    found = _BIPOLAR.match(text)
+    return (ALIASES.get(found[1], found[1]), ALIASES.get(found[2], found[2])) if found else None
+
+
+def find_electrodes(header: EdfHeader, settings: ChannelSettings, findings: Findings) -> dict[str, EdfSignal]:
+    """The signal of each wanted electrode that the file has; two of one name are settled by `duplicates`.
+
+    Raises Rejected: `bipolar_only` for a file of derivations, `not_eeg` where no electrode is found, `duplicate_label`
+    for two channels of one name with different samples unless the policy is `first`.
+    """
+    candidates: dict[str, list[EdfSignal]] = {}
+    for signal in header.signals:
+        electrode = None if signal.is_annotation else electrode_of(signal.label)
+        if electrode in settings.electrodes and signal.samples_per_record > 0:
+            candidates.setdefault(str(electrode), []).append(signal)
+    if not candidates:
+        raise _no_electrode(header, settings.electrodes)
+    chosen = {
+        electrode: _settle(header, electrode, signals, settings, findings) for electrode, signals in candidates.items()
+    }
+    references = sorted({reference_of(signal.label) for signal in chosen.values()})
+    if len(references) > 1:
+        names = " and ".join(reference or "none" for reference in references)
+        message = f"{header.path.name}: electrodes with the references {names} in one file"
+        findings.add("mixed_reference", message, action="note", value=names)
+    return {electrode: chosen[electrode] for electrode in settings.electrodes if electrode in chosen}
+
+
+def missing_electrodes(present: Iterable[str], settings: ChannelSettings) -> list[str]:
+    """Wanted electrodes that are not present, in the wanted order."""
+    there = set(present)
+    return [electrode for electrode in settings.electrodes if electrode not in there]
+
+
+def _no_electrode(header: EdfHeader, electrodes: Sequence[str]) -> Exception:
+    name = header.path.name
+    labels = ", ".join(signal.label for signal in header.signals if not signal.is_annotation) or "annotations only"
+    pairs = [derivation_of(signal.label) for signal in header.signals]
+    if any(pair is not None and set(pair) & set(electrodes) for pair in pairs):
+        message = f"{name}: bipolar derivations ({labels[:60]} …); a model of electrodes needs a referential recording"
+        return reject("bipolar_only", message, value=labels[:200])
+    return reject("not_eeg", f"{name}: no electrode of the 10-20 system; has {labels[:120]}", value=labels[:200])
+
+
+def _settle(
+    header: EdfHeader, electrode: str, signals: list[EdfSignal], settings: ChannelSettings, findings: Findings
+) -> EdfSignal:  # fmt: skip
+    """One signal out of those that name the same electrode (faults.md, row 7)."""
+    first, *others = signals
+    labels = ", ".join(signal.label for signal in signals)
+    if others and settings.duplicates == "error" and not all(_same_samples(header, first, other) for other in others):
+        message = (
+            f"{header.path.name}: {electrode} is named by {labels}, with different samples; "
+            "set channels.duplicates: first to take the first"
+        )
+        raise reject("duplicate_label", message, value=labels)
+    if others:
+        message = f"{header.path.name}: {electrode} is named by {labels}; the first is taken"
+        findings.add("duplicate_label", message, channel=electrode, value=labels, expected=first.label)
+    return first
+
+
+def _same_samples(header: EdfHeader, one: EdfSignal, other: EdfSignal) -> bool:
+    """Whether two signals hold the same digital samples on the same scale."""
+    fields = ("unit", "physical_min", "physical_max", "digital_min", "digital_max", "samples_per_record")
+    if any(getattr(one, field) != getattr(other, field) for field in fields):
+        return False
+    return all(
+        np.array_equal(digital(header, one, first, stop), digital(header, other, first, stop))
+        for first, stop in blocks(0, header.n_records, _COMPARED_RECORDS)
+    )

@@ -1,0 +1,106 @@
+"""Time-stamped annotation lists of EDF+ (Kemp and Olivan 2003, section 2.2): onsets of records, and annotations.
+
+All times are seconds after the first sample of the file, the clock of every table of the project.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pipeline.findings import Findings
+from pipeline.signals.edf_header import EdfHeader, reject
+from pipeline.signals.edf_samples import blocks, mapped_records
+
+_STAMP = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14")
+_RECORDS = 4096  # mapped at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """A text at a time; `duration_s` is None where none is given."""
+
+    onset_s: float
+    duration_s: float | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Records first..stop that follow each other without a gap; `start_s` after the first sample of the file."""
+
+    first: int
+    stop: int
+    start_s: float
+
+
+def stretches(header: EdfHeader, findings: Findings) -> list[Stretch]:
+    """The contiguous pieces of a recording: one, but for an EDF+D with gaps (finding `discontinuous`).
+
+    Records that start within half a sample of the end of their predecessor follow it. Raises Rejected where an EDF+D
+    does not say when its records start.
+    """
+    if header.continuous:
+        return [Stretch(first=0, stop=header.n_records, start_s=0.0)]
+    onsets = _record_onsets(header)
+    fastest = max((signal.samples_per_record for signal in header.signals if not signal.is_annotation), default=1)
+    slack = header.record_s / (2 * max(fastest, 1))
+    pieces, first = [], 0
+    for record in range(1, header.n_records + 1):
+        ends = record == header.n_records
+        if ends or abs(onsets[record] - onsets[record - 1] - header.record_s) > slack:
+            pieces.append(Stretch(first=first, stop=record, start_s=float(onsets[first] - onsets[0])))
+            first = record
+    if len(pieces) > 1:
+        missing = float(onsets[-1] - onsets[0] - (header.n_records - 1) * header.record_s)
+        message = f"{header.path.name}: {len(pieces) - 1} gaps; cut into {len(pieces)} segments"
+        findings.add("discontinuous", message, value=len(pieces), expected=1, seconds_affected=missing)
+    return pieces
+
+
+def annotations(header: EdfHeader) -> list[Annotation]:
+    """The annotations of an EDF+, in order of onset; time-keeping entries left out."""
+    found: list[Annotation] = []
+    zero: Fraction | None = None
+    for _, lists in _lists(header):
+        for content in lists:
+            for onset, duration, texts in _entries(content):
+                zero = onset if zero is None else zero  # the first stamp of the file is its first record's onset
+                seconds = None if duration is None else float(duration)
+                found += [Annotation(onset_s=float(onset - zero), duration_s=seconds, text=t) for t in texts if t]
+    return sorted(found, key=lambda annotation: annotation.onset_s)
+
+
+def _record_onsets(header: EdfHeader) -> list[Fraction]:
+    onsets = []
+    for record, lists in _lists(header):
+        stamp = _STAMP.match(lists[0])
+        if stamp is None:
+            message = f"{header.path.name}: record {record} of a discontinuous file (EDF+D) has no onset"
+            raise reject("header_invalid", message, value=record)
+        onsets.append(Fraction(stamp[1].decode()))
+    if len(onsets) != header.n_records:
+        raise reject("header_invalid", f"{header.path.name}: a discontinuous file (EDF+D) without annotation channel")
+    return onsets
+
+
+def _lists(header: EdfHeader) -> Iterator[tuple[int, list[bytes]]]:
+    """Record number and the bytes of each of its annotation signals."""
+    spans = [(s.offset, s.offset + s.samples_per_record) for s in header.signals if s.is_annotation]
+    if not spans:
+        return
+    for first, stop in blocks(0, header.n_records, _RECORDS):
+        records = mapped_records(header, first, stop)
+        for record in range(first, stop):
+            yield record, [records[record - first, low:high].tobytes() for low, high in spans]
+
+
+def _entries(content: bytes) -> Iterator[tuple[Fraction, Fraction | None, list[str]]]:
+    """Onset, duration and texts of each list in one annotation signal of one record; lists without onset are left."""
+    for entry in content.split(b"\0"):
+        stamp = _STAMP.match(entry)
+        if stamp is None:
+            continue
+        texts = entry[stamp.end() :].decode("utf-8", "replace").split("\x14")
+        duration = None if stamp[2] is None else Fraction(stamp[2].decode())
+        yield Fraction(stamp[1].decode()), duration, [text.strip() for text in texts]

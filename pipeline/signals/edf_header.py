@@ -1,0 +1,217 @@
+"""A small strict parser of EDF and EDF+ headers (Kemp et al. 1992; Kemp and Olivan 2003).
+
+The sizes are checked before anything is believed, so that a broken file costs one read of 256 bytes. Names, dates and
+ids in the header are neither read nor kept: dates may be wrong (T29) and decide nothing, names are private. Whatever is
+corrected on the way is a finding; what cannot be corrected raises `Rejected` (faults.md, rows 1-3, 5, 6).
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pipeline.findings import Finding, Findings, Rejected
+
+FIXED_BYTES = 256  # of the first part of the header, and of each signal's entry
+SAMPLE_BYTES = 2
+ANNOTATIONS = "EDF Annotations"
+_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
+_LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdfSignal:
+    """One signal of an EDF. Ranges are None where the header holds no finite number."""
+
+    index: int
+    label: str
+    unit: str
+    physical_min: float | None
+    physical_max: float | None
+    digital_min: float | None
+    digital_max: float | None
+    samples_per_record: int
+    offset: int  # of its first sample within a data record, in samples
+
+    @property
+    def is_annotation(self) -> bool:
+        """Whether it holds time-stamped annotation lists rather than samples."""
+        return self.label == ANNOTATIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdfHeader:
+    """What is needed to read samples. `n_records` are whole records that are there and that the header counts."""
+
+    path: Path
+    header_bytes: int
+    n_records: int
+    record_s: Fraction
+    continuous: bool  # False: EDF+D, records have their own onsets
+    plus: bool
+    signals: tuple[EdfSignal, ...]
+
+    @property
+    def record_samples(self) -> int:
+        """Samples of all signals in one data record."""
+        return sum(signal.samples_per_record for signal in self.signals)
+
+    def rate_hz(self, signal: EdfSignal) -> Fraction:
+        """Samples per second of a signal, exactly as the header states it."""
+        return signal.samples_per_record / self.record_s
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of data (gaps of an EDF+D not counted)."""
+        return float(self.n_records * self.record_s)
+
+
+def reject(code: str, message: str, *, value: object = "", expected: object = "") -> Rejected:
+    """The exception by which a file is left out."""
+    finding = Finding(
+        code=code, severity="error", action="skip", message=message, value=str(value), expected=str(expected)
+    )
+    return Rejected(finding)
+
+
+def read_header(path: Path | str, findings: Findings) -> EdfHeader:
+    """Read and check the header of an EDF.
+
+    Raises Rejected (`header_invalid`, `file_unreadable`) for a file that cannot be used.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            fixed = file.read(FIXED_BYTES)
+            n_signals, header_bytes = _checked_sizes(fixed, size, path.name)
+            entries = file.read(header_bytes - FIXED_BYTES)
+    except OSError as error:
+        raise reject("file_unreadable", f"{path.name}: {error.strerror or error}; check the disk and rights") from None
+    reader = _Fields(path.name, findings)
+    signals = _signals(entries, n_signals, reader)
+    record_s = reader.duration(fixed[244:252], only_annotations=all(signal.is_annotation for signal in signals))
+    reserved = fixed[192:197].decode("latin-1")
+    record_bytes = SAMPLE_BYTES * sum(signal.samples_per_record for signal in signals)
+    n_records = _count_records(reader, fixed[236:244], size - header_bytes, record_bytes, record_s)
+    return EdfHeader(
+        path=path,
+        header_bytes=header_bytes,
+        n_records=n_records,
+        record_s=record_s,
+        continuous=reserved != "EDF+D",
+        plus=reserved.startswith("EDF+"),
+        signals=signals,
+    )
+
+
+def _checked_sizes(fixed: bytes, size: int, name: str) -> tuple[int, int]:
+    """Number of signals and header bytes, once they agree with each other and with the size of the file."""
+    if size < 2 * FIXED_BYTES or len(fixed) < FIXED_BYTES:
+        raise reject("header_invalid", f"{name}: {size} bytes are no EDF header; fetch the file anew", value=size)
+    if fixed[:8].strip(b" \0") != b"0":
+        raise reject("header_invalid", f"{name}: version {fixed[:8]!r} is no EDF; convert it", value=fixed[:8])
+    n_signals, header_bytes = _integer(fixed[252:256]), _integer(fixed[184:192])
+    if n_signals is None or n_signals <= 0:
+        raise reject("header_invalid", f"{name}: {fixed[252:256]!r} is no number of signals", value=fixed[252:256])
+    wanted = FIXED_BYTES * (n_signals + 1)
+    if header_bytes != wanted:
+        message = f"{name}: header of {fixed[184:192]!r} bytes, but {n_signals} signals need {wanted}"
+        raise reject("header_invalid", message, value=header_bytes, expected=wanted)
+    if wanted > size:
+        message = f"{name}: the header of {n_signals} signals needs {wanted} bytes, the file has {size}"
+        raise reject("header_invalid", message, value=size, expected=wanted)
+    return n_signals, wanted
+
+
+def _integer(raw: bytes) -> int | None:
+    text = raw.decode("latin-1").strip(" \0")
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+
+
+def _signals(entries: bytes, n_signals: int, reader: "_Fields") -> tuple[EdfSignal, ...]:
+    columns, start = [], 0
+    for width in _WIDTHS:
+        columns.append([entries[start + width * i : start + width * (i + 1)] for i in range(n_signals)])
+        start += width * n_signals
+    signals, offset = [], 0
+    for i in range(n_signals):
+        label = columns[_LABEL][i].decode("latin-1").strip(" \0")
+        samples = _integer(columns[_SAMPLES][i])
+        if samples is None or samples < 0:
+            message = f"{reader.name}: {columns[_SAMPLES][i]!r} samples a record in channel {label!r}"
+            raise reject("header_invalid", message, value=columns[_SAMPLES][i])
+        signal = EdfSignal(
+            index=i,
+            label=label,
+            unit=columns[_UNIT][i].decode("latin-1").strip(" \0"),
+            physical_min=reader.number(columns[_PMIN][i], label),
+            physical_max=reader.number(columns[_PMAX][i], label),
+            digital_min=reader.number(columns[_DMIN][i], label),
+            digital_max=reader.number(columns[_DMAX][i], label),
+            samples_per_record=samples,
+            offset=offset,
+        )
+        signals.append(signal)
+        offset += samples
+    return tuple(signals)
+
+
+class _Fields:
+    """Numbers of one header; a decimal comma is accepted with a finding."""
+
+    def __init__(self, name: str, findings: Findings) -> None:
+        self.name, self.findings = name, findings
+
+    def _text(self, raw: bytes, channel: str) -> str:
+        text = raw.decode("latin-1").strip(" \0")
+        if "," in text:
+            message = f"{self.name}: decimal comma in {text!r}, read as a point"
+            self.findings.add("header_repaired", message, channel=channel, value=text)
+        return text.replace(",", ".")
+
+    def number(self, raw: bytes, channel: str) -> float | None:
+        """A finite number, else None."""
+        try:
+            value = float(self._text(raw, channel))
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    def duration(self, raw: bytes, *, only_annotations: bool) -> Fraction:
+        """Seconds of a data record, exactly as written; 0 is for files that hold annotations only."""
+        text = self._text(raw, "")
+        try:
+            value = Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            value = Fraction(-1)
+        if value > 0 or (value == 0 and only_annotations):
+            return value
+        message = f"{self.name}: a data record of {text!r} seconds; the sampling rate cannot be known"
+        raise reject("header_invalid", message, value=text, expected="> 0")
+
+
+def _count_records(reader: _Fields, raw: bytes, data_bytes: int, record_bytes: int, record_s: Fraction) -> int:
+    """Whole records that may be read: the header's count, or what the file holds where that is less or unknown."""
+    name, findings = reader.name, reader.findings
+    whole, rest = divmod(data_bytes, record_bytes) if record_bytes else (0, data_bytes)
+    if whole == 0:
+        message = f"{name}: one data record needs {record_bytes} bytes, the file holds {data_bytes}"
+        raise reject("header_invalid", message, value=data_bytes, expected=record_bytes)
+    stated = _integer(raw)
+    if stated is None or stated <= 0:
+        message = f"{name}: {raw.decode('latin-1').strip()!r} data records; the file holds {whole}"
+        findings.add("nrec_unknown", message, value=raw.decode("latin-1").strip(), expected=whole)
+        stated = whole + (rest > 0)
+    lost = float((stated - whole) * record_s)
+    if stated > whole:
+        cut = ", the last one cut short" if rest else ""
+        message = f"{name}: the header promises {stated} data records, the file holds {whole}{cut}"
+        findings.add("truncated", message, value=whole, expected=stated, seconds_affected=lost)
+    elif stated < whole or rest:
+        message = (
+            f"{name}: {data_bytes - stated * record_bytes} bytes after the last of {stated} data records; not read"
+        )
+        findings.add("trailing_records", message, value=whole, expected=stated, seconds_affected=-lost)
+    return min(stated, whole)

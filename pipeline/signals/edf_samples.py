@@ -1,0 +1,87 @@
+"""Samples of an EDF in microvolts, decoded with numpy from a memory map, block by block.
+
+Each block of records is mapped by itself and let go, so that memory is bounded by the block and not by the file.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipeline.findings import Findings
+from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal
+
+# By upper case, which turns both micro signs into a Greek capital; the last is a micro sign that was written as UTF-8.
+MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
+CACHE_RECORDS = 64  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
+
+
+class Scale:
+    """The line from digital to physical values of one signal: physical = gain * digital + offset, in µV."""
+
+    def __init__(self, gain: float, offset: float) -> None:
+        self.gain, self.offset = gain, offset
+
+
+def scale_of(signal: EdfSignal, name: str, findings: Findings) -> Scale | None:
+    """How to bring a signal to µV; None (with a finding) where its ranges or unit do not say.
+
+    An inverted range is applied as written (faults.md, row 6); a unit of mV, V or nV is converted.
+    """
+    factor = unit_factor(signal.unit)
+    if factor is None:
+        message = f"{name}: channel {signal.label!r} is in {signal.unit!r}; known are V, mV, uV, nV"
+        findings.add("unit_unknown", message, action="skip", channel=signal.label, value=signal.unit, expected="uV")
+        return None
+    low, high, dmin, dmax = signal.physical_min, signal.physical_max, signal.digital_min, signal.digital_max
+    if low is None or high is None or dmin is None or dmax is None or low == high or dmin == dmax:
+        message = f"{name}: channel {signal.label!r} has the range {low}..{high} for {dmin}..{dmax}; no scale follows"
+        findings.add("scale_invalid", message, action="skip", channel=signal.label, value=f"{low} {high} {dmin} {dmax}")
+        return None
+    if factor != 1.0:
+        message = f"{name}: channel {signal.label!r} converted from {signal.unit} to uV"
+        findings.add("unit_converted", message, channel=signal.label, value=signal.unit, expected="uV")
+    if (high < low) != (dmax < dmin):
+        message = f"{name}: channel {signal.label!r} has an inverted range; the formula is applied as written"
+        findings.add("inverted_polarity", message, channel=signal.label, value=f"{low} {high}")
+    gain = (high - low) / (dmax - dmin)
+    return Scale(gain * factor, (low - gain * dmin) * factor)
+
+
+def unit_factor(unit: str) -> float | None:
+    """Microvolts in one of this unit; a blank unit counts as unknown."""
+    return MICROVOLTS.get(unit.strip().upper())
+
+
+def mapped_records(header: EdfHeader, first: int, stop: int) -> np.ndarray:
+    """Digital values of records first..stop as a read-only memory map (record, sample of all signals)."""
+    start = header.header_bytes + first * header.record_samples * SAMPLE_BYTES
+    return np.memmap(header.path, "<i2", mode="r", offset=start, shape=(stop - first, header.record_samples))
+
+
+def digital(header: EdfHeader, signal: EdfSignal, first: int, stop: int) -> np.ndarray:
+    """Digital values (s,) of one signal in records first..stop."""
+    columns = slice(signal.offset, signal.offset + signal.samples_per_record)
+    return mapped_records(header, first, stop)[:, columns].reshape(-1)
+
+
+def decode(
+    header: EdfHeader, signals: Sequence[EdfSignal], scales: Sequence[Scale], first: int, stop: int
+) -> list[np.ndarray]:
+    """Records first..stop of the given signals in µV: one float32 array (s,) each, of its own length."""
+    shapes = [(stop - first, signal.samples_per_record) for signal in signals]
+    decoded = [np.empty(shape, dtype=np.float32) for shape in shapes]
+    records = mapped_records(header, first, stop)
+    for low in range(0, stop - first, CACHE_RECORDS):
+        block = records[low : low + CACHE_RECORDS]
+        for signal, scale, whole in zip(signals, scales, decoded, strict=True):
+            target = whole[low : low + CACHE_RECORDS]
+            columns = block[:, signal.offset : signal.offset + signal.samples_per_record]
+            np.multiply(columns, np.float32(scale.gain), out=target, dtype=np.float32)
+            target += np.float32(scale.offset)
+    return [whole.reshape(-1) for whole in decoded]
+
+
+def blocks(first: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of at most `size` records that together are first..stop."""
+    for low in range(first, stop, size):
+        yield low, min(low + size, stop)
