@@ -1,0 +1,149 @@
+"""Occlusion maps: how far the logit falls when one electrode-second (or one electrode) is hidden from the model.
+
+Tang et al. 2022, section 2.5 (spec dcrnn.md, section 8): v_ij = logit(clip) - logit(clip with electrode i, second j
+hidden). Detection hides every electrode-second; classification hides an electrode for all seconds and watches the logit
+of the predicted class. Values are not normalised here (pipeline/explain/localisation.py does).
+
+`plain_logits` runs each hidden input from its first second to its last and works for every model. `shared_logits` gives
+the same numbers for a causal recurrence whose graph is held: up to the hidden second nothing differs from the clip
+itself, and the input half of the first layer differs in the hidden second alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+Regraph = Callable[[Tensor], Tensor]  # frames (b, t, n, f) -> supports (b, p, n, n)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One standardised clip: x (t, n, f), of which `length` seconds are signal; supports (p, n, n); `target` class."""
+
+    x: Tensor
+    length: int
+    supports: Tensor
+    target: int
+
+
+@runtime_checkable
+class CausalModel(Protocol):
+    """A recurrent model that gives its states away; see the module docstring of pipeline/models/dcrnn.py."""
+
+    encoder: nn.Module
+
+    def operator(self, supports: Tensor) -> Tensor: ...
+    def encode(self, x: Tensor, operator: Tensor) -> list[Tensor]: ...
+    def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor: ...
+    def head(self, h: Tensor) -> Tensor: ...
+
+
+@torch.no_grad()
+def occlusion_map(
+    model: nn.Module, clip: Clip, *, fill: float, batch: int, electrodes_only: bool, regraph: Regraph | None = None
+) -> tuple[Tensor, float]:
+    """(drop, logit): drop (n, t), or (n, 1) with `electrodes_only`; seconds beyond the clip's length are 0.
+
+    `fill` is the standardised value of a hidden frame; `batch` the number of hidden inputs at once; `regraph` makes the
+    graph anew from each hidden input (None: the clip's graph is held).
+    """
+    clip = Clip(clip.x[: clip.length], clip.length, clip.supports, clip.target)
+    n, t = clip.x.shape[1], clip.length
+    logit = _logits(model, clip.x[None], clip.supports, clip.target)[0]
+    if electrodes_only or regraph is not None or not isinstance(model, CausalModel):
+        cells = _cells(n, 1 if electrodes_only else t, clip.x.device)
+        hidden = plain_logits(model, clip, cells, fill=fill, batch=batch, whole=electrodes_only, regraph=regraph)
+    else:
+        hidden = shared_logits(model, clip, fill=fill, batch=batch)
+    drop = (logit - hidden).view(-1, n).mT  # second-major cells -> (n, t)
+    return drop.contiguous(), float(logit)
+
+
+def _cells(n: int, t: int, device: torch.device) -> Tensor:
+    """(t n, 2) pairs of (second, electrode), second by second."""
+    return torch.cartesian_prod(torch.arange(t, device=device), torch.arange(n, device=device))
+
+
+def _logits(model: nn.Module, x: Tensor, supports: Tensor, target: int) -> Tensor:
+    """(b,) logits of the target class."""
+    lengths = torch.full((len(x),), x.shape[1], dtype=torch.long, device=x.device)
+    return model(x, lengths, supports)[:, target].float()
+
+
+def hide(x: Tensor, cells: Tensor, *, fill: float, whole: bool) -> Tensor:
+    """Copies (c, t, n, f) of clip x (t, n, f), each with one of `cells` (c, 2) set to `fill`; `whole`: all seconds."""
+    hidden = x.expand(len(cells), *x.shape).clone()
+    row = torch.arange(len(cells), device=x.device)
+    if whole:
+        hidden[row, :, cells[:, 1]] = fill
+    else:
+        hidden[row, cells[:, 0], cells[:, 1]] = fill
+    return hidden
+
+
+@torch.no_grad()
+def plain_logits(
+    model: nn.Module,
+    clip: Clip,
+    cells: Tensor,
+    *,
+    fill: float,
+    batch: int,
+    whole: bool = False,
+    regraph: Regraph | None = None,
+) -> Tensor:
+    """(c,) logits of the clip with each of `cells` (c, 2) hidden, `batch` whole forward passes at a time."""
+    parts = []
+    for part in cells.split(batch):
+        hidden = hide(clip.x, part, fill=fill, whole=whole)
+        supports = clip.supports if regraph is None else regraph(hidden)
+        parts.append(_logits(model, hidden, supports, clip.target))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def shared_logits(model: CausalModel, clip: Clip, *, fill: float, batch: int) -> Tensor:
+    """(t n,) logits of the clip with each electrode-second hidden, second by second, sharing what does not differ.
+
+    Hidden seconds are taken in blocks of about `batch` hidden inputs. Within a block the batch grows: at each second
+    the n inputs that hide it join, from the states that the clip itself had one second before.
+    """
+    t, n, _ = clip.x.shape
+    operator = model.operator(clip.supports)
+    states = model.encode(clip.x[None], operator)  # of each layer (t, 1, n, h)
+    seen = model.first_inputs(clip.x[None], operator)  # (t, 1, n, 3h)
+    block = max(1, batch // n)
+    parts = []
+    for first in range(0, t, block):
+        last = min(first + block, t)
+        everywhere = hide(clip.x[first:last], _cells(n, 1, clip.x.device), fill=fill, whole=True)  # (n, block, n, f)
+        hidden = model.first_inputs(everywhere, operator)  # (block, n, n, 3h): each second looks at itself alone
+        before = [layer[first - 1] if first else torch.zeros_like(layer[0]) for layer in states]
+        begun = [torch.cat([own[None], layer[first : last - 1]]) for own, layer in zip(before, states, strict=True)]
+        parts.append(model.head(_follow(model, begun, hidden, seen[first:], operator)))
+    return torch.cat(parts)[:, clip.target].float()
+
+
+def _follow(model: CausalModel, begun: list[Tensor], hidden: Tensor, seen: Tensor, operator: Tensor) -> Tensor:
+    """Last top state (s n, n, h) of the inputs that hide one of the first s seconds and run to the end.
+
+    begun: of each layer the clip's own state before each of the s seconds, (s, 1, n, h); hidden (s, n, n, 3h): first
+    layer's inputs of those seconds with each electrode hidden; seen (t, 1, n, 3h): the same of the clip itself.
+    """
+    layers = list(model.encoder.layers)  # type: ignore[arg-type]
+    weights = [layer.weights() for layer in layers]
+    n = hidden.shape[1]
+    h = [layer.new_empty(0, *layer.shape[2:]) for layer in begun]
+    for s in range(len(seen)):
+        current = seen[s : s + 1].expand(1, len(h[0]), -1, -1)
+        if s < len(hidden):
+            current = torch.cat([current, hidden[s : s + 1]], dim=1)
+            h = [torch.cat([state, own[s].expand(n, -1, -1)]) for state, own in zip(h, begun, strict=True)]
+        for depth, (layer, own) in enumerate(zip(layers, weights, strict=True)):
+            inputs = layer.input_terms(current, operator, own) if depth else current
+            current = layer.scan(inputs, h[depth], operator, own)
+            h[depth] = current[0]
+    return h[-1]
