@@ -1,6 +1,5 @@
 """Ictograph: EEG from EDF files to detection, classification, localisation maps and a report. Contents page."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,7 +13,9 @@ configfile: "config.yaml"
 
 sys.path.insert(0, str(workflow.basedir))
 shell.executable("bash")
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"; set -euo pipefail; ')
+shell.prefix(
+    f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"; set -euo pipefail; '
+)
 
 
 include: "workflow/rules/setup.smk"
@@ -39,23 +40,23 @@ include: "workflow/rules/real_segments.smk"
 
 rule all:
     default_target: True
-    message:
-        "everything that the plan of config.yaml asks for"
     input:
         plan_outputs(CFG.corpus, CFG.plan),
         f"{CFG.results}/{CFG.corpus}/report/index.html",
+    message:
+        "everything that the plan of config.yaml asks for"
 
 
 rule grid:
-    message:
-        "every run on every task and clip length"
     input:
         plan_outputs(CFG.corpus, planning.grid_plan(CFG)),
+    message:
+        "every run on every task and clip length"
 
 
 rule trial:
-    message:
-        "unseen corpora (--configfile workflow/presets/trial.yaml): what holds and what does not"
     input:
         f"{CFG.results}/trial/trial.json",
         [f"{CFG.results}/{corpus}/report/index.html" for corpus in CFG.trial.corpora],
+    message:
+        "unseen corpora (--configfile workflow/presets/trial.yaml): what holds and what does not"

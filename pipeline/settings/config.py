@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.settings.base import Section, parse_section
+from pipeline.settings.base import Section, SettingsError, parse_section
 from pipeline.settings.clips import ClipSettings
 from pipeline.settings.corpora import CorpusSettings, IngestSettings
 from pipeline.settings.evaluation import LocalisationSettings
@@ -138,5 +138,27 @@ class Config(Section):
 
 
 def parse_config(values: dict[str, Any]) -> Config:
-    """Validate config.yaml (as a mapping). Raises SettingsError with every wrong key and its nearest valid one."""
-    return parse_section(Config, values)
+    """Validate config.yaml (as a mapping). Raises SettingsError with every wrong key and its nearest valid one.
+
+    A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself.
+    """
+    corpora = values.get("corpora", {})
+    resolved = {name: _inherited(corpora, name) for name in corpora}
+    return parse_section(Config, {**values, "corpora": resolved} if corpora else values)
+
+
+def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) -> Any:
+    own = corpora[name]
+    if not isinstance(own, dict) or "like" not in own:
+        return own
+    other = own["like"]
+    if other not in corpora or other in (*asked, name):
+        raise SettingsError(f"corpora.{name}.like: {other!r} is not another corpus; there are {', '.join(corpora)}")
+    return _overlaid(_inherited(corpora, other, (*asked, name)), {key: own[key] for key in own if key != "like"})
+
+
+def _overlaid(base: Any, over: Any) -> Any:
+    """`over` on top of `base`: mappings are merged, anything else is replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _overlaid(base.get(key), value) for key, value in over.items()}}

@@ -1,15 +1,12 @@
 # Stops on a patient, or on the same samples, in two splits. An input of evaluate: where data leak, no number comes out.
 rule check_splits:
-    message:
-        "{wildcards.corpus}: no patient and no recording may be in two splits"
     input:
-        segments=lambda wildcards: every(PATHS.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus),
+        segments=lambda wildcards: every(
+            PATHS.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus
+        ),
     output:
         splits=PATHS.of("splits.parquet"),
         findings=PATHS.of("splits.findings.parquet"),
-    params:
-        settings=settings(lambda corpus: {"corpus": corpus}, "corpus"),
-        code=code("check_splits"),
     log:
         PATHS.log("check_splits"),
     benchmark:
@@ -18,6 +15,11 @@ rule check_splits:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=settings(lambda corpus: {"corpus": corpus}, "corpus"),
+        code=code("check_splits"),
+    message:
+        "{wildcards.corpus}: no patient and no recording may be in two splits"
     shell:
         "python -m pipeline.stages.check_splits --settings {params.settings:q} --code {params.code} --log {log}"
         " --segments {input.segments} --findings {output.findings} --splits {output.splits}"

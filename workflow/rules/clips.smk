@@ -1,16 +1,11 @@
 # Which seconds of which recording form one sample, and its label.
 rule clips:
-    message:
-        "{wildcards.corpus}: cut {wildcards.len}-s {wildcards.task} clips from {wildcards.shard}"
     input:
         segments=PATHS.of("signals/{shard}.segments.parquet"),
         seizures=PATHS.of("index/{shard}.seizures.parquet"),
     output:
         clips=CLIPS,
         findings=PATHS.of("clips/{task}-{len}s/{shard}.findings.parquet"),
-    params:
-        settings=settings(lambda task, length_s: job_settings.clips(CFG, task, length_s), "task", "len"),
-        code=code("clips"),
     log:
         PATHS.log("clips/{task}-{len}s/{shard}"),
     benchmark:
@@ -19,6 +14,15 @@ rule clips:
     resources:
         mem_mb=1000,
         runtime=20,
+    params:
+        settings=settings(
+            lambda task, length_s: job_settings.clips(CFG, task, length_s),
+            "task",
+            "len",
+        ),
+        code=code("clips"),
+    message:
+        "{wildcards.corpus}: cut {wildcards.len}-s {wildcards.task} clips from {wildcards.shard}"
     shell:
         "python -m pipeline.stages.clips --settings {params.settings:q} --code {params.code} --log {log}"
         " --segments {input.segments} --seizures {input.seizures}"

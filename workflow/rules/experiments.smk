@@ -4,32 +4,40 @@ COMPARED = ("dist-ssl", "dist-scratch")
 
 def experiment_inputs(wildcards):
     corpus = wildcards.corpus
-    inputs = clip_inputs(corpus, "detection", 12, "fft", "distance", "validation", "test")
+    inputs = clip_inputs(
+        corpus, "detection", 12, "fft", "distance", "validation", "test"
+    )
     inputs["scalers"] = inputs.pop("scaler")
     folders = [f"{CFG.results}/{corpus}/detection-12s/{run}" for run in COMPARED]
-    for name, file in (("models", "model.safetensors"), ("cards", "card.json"), ("predictions", "predictions.parquet")):
+    for name, file in (
+        ("models", "model.safetensors"),
+        ("cards", "card.json"),
+        ("predictions", "predictions.parquet"),
+    ):
         inputs[name] = [
             f"{folder}/seed{seed}/{file}"
             for run, folder in zip(COMPARED, folders)
             for seed in seeds_of(corpus, run, "detection", 12)
         ]
-    inputs["signals"] = every(PATHS.of("signals/{shard}.zarr.zip"), "validation", "test", corpus=corpus)
-    inputs["segments"] = every(PATHS.of("signals/{shard}.segments.parquet"), "validation", "test", corpus=corpus)
+    inputs["signals"] = every(
+        PATHS.of("signals/{shard}.zarr.zip"), "validation", "test", corpus=corpus
+    )
+    inputs["segments"] = every(
+        PATHS.of("signals/{shard}.segments.parquet"),
+        "validation",
+        "test",
+        corpus=corpus,
+    )
     inputs["splits"] = f"{CFG.results}/{corpus}/splits.parquet"
     return inputs
 
 
 rule experiments:
-    message:
-        "{wildcards.corpus}: is the geometry used, does pre-training help, is one channel as good?"
     input:
         unpack(experiment_inputs),
     output:
         answers=PATHS.of("experiments.json"),
         table=PATHS.of("experiments.parquet"),
-    params:
-        settings=settings(lambda: job_settings.experiments(CFG)),
-        code=code("experiments", lambda wildcards: f"models.{CFG.runs['dist-ssl'].model}"),
     log:
         PATHS.log("experiments"),
     benchmark:
@@ -38,6 +46,13 @@ rule experiments:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        settings=settings(lambda: job_settings.experiments(CFG)),
+        code=code(
+            "experiments", lambda wildcards: f"models.{CFG.runs['dist-ssl'].model}"
+        ),
+    message:
+        "{wildcards.corpus}: is the geometry used, does pre-training help, is one channel as good?"
     shell:
         "python -m pipeline.stages.experiments --settings {params.settings:q} --code {params.code} --log {log}"
         " --models {input.models} --cards {input.cards} --predictions {input.predictions}"
@@ -46,10 +61,10 @@ rule experiments:
 
 
 rule trial_summary:
-    message:
-        "unseen corpora, patients pooled: what holds and what does not"
     input:
-        experiments=[f"{CFG.results}/{corpus}/experiments.json" for corpus in CFG.trial.corpora],
+        experiments=[
+            f"{CFG.results}/{corpus}/experiments.json" for corpus in CFG.trial.corpora
+        ],
         localisation=[
             f"{CFG.results}/{corpus}/{run_folder(entry)}/localisation.json"
             for corpus in CFG.trial.corpora
@@ -64,9 +79,6 @@ rule trial_summary:
     output:
         answers=f"{CFG.results}/trial/trial.json",
         table=f"{CFG.results}/trial/trial.parquet",
-    params:
-        settings=settings(lambda: job_settings.experiments(CFG)),
-        code=code("trial_summary"),
     log:
         f"{CFG.results}/trial/logs/trial_summary.log",
     benchmark:
@@ -75,6 +87,11 @@ rule trial_summary:
     resources:
         mem_mb=1000,
         runtime=20,
+    params:
+        settings=settings(lambda: job_settings.experiments(CFG)),
+        code=code("trial_summary"),
+    message:
+        "unseen corpora, patients pooled: what holds and what does not"
     shell:
         "python -m pipeline.stages.trial_summary --settings {params.settings:q} --code {params.code} --log {log}"
         " --experiments {input.experiments} --localisation-summaries {input.localisation}"

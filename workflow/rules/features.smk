@@ -7,16 +7,11 @@ FEATURES_COMMAND = (
 
 
 rule features_grid:
-    message:
-        "{wildcards.corpus}: {wildcards.kind} features of every second of {wildcards.shard}"
     input:
         signals=PATHS.of("signals/{shard}.zarr.zip"),
         segments=PATHS.of("signals/{shard}.segments.parquet"),
     output:
         features=PATHS.of("features/{kind}/grid/{shard}.zarr.zip"),
-    params:
-        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
-        code=code("features", lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}"),
     log:
         PATHS.log("features/{kind}/grid/{shard}"),
     benchmark:
@@ -25,22 +20,25 @@ rule features_grid:
     resources:
         mem_mb=lambda wildcards, input: max(1000, 3 * input.size_mb),
         runtime=60,
+    params:
+        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
+        code=code(
+            "features",
+            lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}",
+        ),
+    message:
+        "{wildcards.corpus}: {wildcards.kind} features of every second of {wildcards.shard}"
     shell:
         FEATURES_COMMAND
 
 
 rule features_classification:
-    message:
-        "{wildcards.corpus}: {wildcards.kind} features of the {wildcards.len}-s seizure clips of {wildcards.shard}"
     input:
         signals=PATHS.of("signals/{shard}.zarr.zip"),
         segments=PATHS.of("signals/{shard}.segments.parquet"),
         clips=PATHS.of("clips/classification-{len}s/{shard}.parquet"),
     output:
         features=PATHS.of("features/{kind}/classification-{len}s/{shard}.zarr.zip"),
-    params:
-        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
-        code=code("features", lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}"),
     log:
         PATHS.log("features/{kind}/classification-{len}s/{shard}"),
     benchmark:
@@ -49,5 +47,13 @@ rule features_classification:
     resources:
         mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
         runtime=60,
+    params:
+        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
+        code=code(
+            "features",
+            lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}",
+        ),
+    message:
+        "{wildcards.corpus}: {wildcards.kind} features of the {wildcards.len}-s seizure clips of {wildcards.shard}"
     shell:
         FEATURES_COMMAND + " --clips {input.clips}"

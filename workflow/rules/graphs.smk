@@ -1,12 +1,7 @@
 # The electrode graph: one for all clips (distance), or one for each clip (correlation of its features).
 rule graph_distance:
-    message:
-        "{wildcards.corpus}: distance graph of the electrodes"
     output:
         graphs=PATHS.of("graphs/distance.zarr.zip"),
-    params:
-        settings=settings(lambda: job_settings.graph_distance(CFG)),
-        code=code("graph_distance"),
     log:
         PATHS.log("graphs/distance"),
     benchmark:
@@ -15,22 +10,24 @@ rule graph_distance:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        settings=settings(lambda: job_settings.graph_distance(CFG)),
+        code=code("graph_distance"),
+    message:
+        "{wildcards.corpus}: distance graph of the electrodes"
     shell:
         "python -m pipeline.stages.graph_distance --settings {params.settings:q} --code {params.code} --log {log}"
         " --graphs {output.graphs}"
 
 
 rule graph_correlation:
-    message:
-        "{wildcards.corpus}: correlation graphs of the {wildcards.len}-s {wildcards.task} clips of {wildcards.shard}"
     input:
-        features=lambda wildcards: FRAMES.format(grid=grid_of(wildcards.task, wildcards.len), **wildcards),
+        features=lambda wildcards: FRAMES.format(
+            grid=grid_of(wildcards.task, wildcards.len), **wildcards
+        ),
         clips=CLIPS,
     output:
         graphs=PATHS.of("graphs/correlation-{kind}/{task}-{len}s/{shard}.zarr.zip"),
-    params:
-        settings=settings(lambda: job_settings.graph_correlation(CFG)),
-        code=code("graph_correlation"),
     log:
         PATHS.log("graphs/correlation-{kind}/{task}-{len}s/{shard}"),
     benchmark:
@@ -39,6 +36,11 @@ rule graph_correlation:
     resources:
         mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
         runtime=60,
+    params:
+        settings=settings(lambda: job_settings.graph_correlation(CFG)),
+        code=code("graph_correlation"),
+    message:
+        "{wildcards.corpus}: correlation graphs of the {wildcards.len}-s {wildcards.task} clips of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.graph_correlation --settings {params.settings:q} --code {params.code} --log {log}"
         " --features {input.features} --clips {input.clips} --graphs {output.graphs}"

@@ -1,17 +1,11 @@
 # Which recordings there are, and when their seizures are: headers and annotation files of one shard.
 rule index:
-    message:
-        "{wildcards.corpus}: index the recordings and seizures of {wildcards.shard}"
     input:
         manifest=PATHS.of("manifests/{shard}.tsv"),
     output:
         recordings=PATHS.of("index/{shard}.recordings.parquet"),
         seizures=PATHS.of("index/{shard}.seizures.parquet"),
         findings=PATHS.of("index/{shard}.findings.parquet"),
-    params:
-        settings=settings(lambda corpus: job_settings.index(CFG, corpus), "corpus"),
-        code=code("index", reader),
-        root=lambda wildcards: CORPORA.root(wildcards.corpus),
     log:
         PATHS.log("index/{shard}"),
     benchmark:
@@ -20,6 +14,12 @@ rule index:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        settings=settings(lambda corpus: job_settings.index(CFG, corpus), "corpus"),
+        code=code("index", reader),
+        root=lambda wildcards: CORPORA.root(wildcards.corpus),
+    message:
+        "{wildcards.corpus}: index the recordings and seizures of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.index --settings {params.settings:q} --code {params.code} --log {log}"
         " --manifest {input.manifest} --root {params.root:q} --recordings {output.recordings}"

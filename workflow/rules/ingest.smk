@@ -1,7 +1,5 @@
 # From EDF bytes to clean arrays: header checks, electrodes, resampling; what was repaired or left out becomes a finding.
 rule ingest:
-    message:
-        "{wildcards.corpus}: read, check and resample the recordings of {wildcards.shard}"
     input:
         recordings=PATHS.of("index/{shard}.recordings.parquet"),
         seizures=PATHS.of("index/{shard}.seizures.parquet"),
@@ -9,10 +7,6 @@ rule ingest:
         signals=PATHS.of("signals/{shard}.zarr.zip"),
         segments=PATHS.of("signals/{shard}.segments.parquet"),
         findings=PATHS.of("signals/{shard}.findings.parquet"),
-    params:
-        settings=settings(lambda corpus: job_settings.ingest(CFG, corpus), "corpus"),
-        code=code("ingest", reader),
-        root=lambda wildcards: CORPORA.root(wildcards.corpus),
     log:
         PATHS.log("ingest/{shard}"),
     benchmark:
@@ -21,6 +15,12 @@ rule ingest:
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        settings=settings(lambda corpus: job_settings.ingest(CFG, corpus), "corpus"),
+        code=code("ingest", reader),
+        root=lambda wildcards: CORPORA.root(wildcards.corpus),
+    message:
+        "{wildcards.corpus}: read, check and resample the recordings of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.ingest --settings {params.settings:q} --code {params.code} --log {log}"
         " --recordings {input.recordings} --seizures {input.seizures} --root {params.root:q}"

@@ -1,22 +1,27 @@
 # Coverage and localisation of the maps against the channel annotations, and against two nulls.
 rule localise:
-    message:
-        "{wildcards.corpus}: does {wildcards.run} ({wildcards.len}-s {wildcards.task}) look where the seizure is?"
     input:
         maps=lambda wildcards: of_seeds(wildcards, "occlusion.zarr.zip"),
         predictions=lambda wildcards: of_seeds(wildcards, "predictions.parquet"),
-        clips=lambda wildcards: every(CLIPS, "test", corpus=wildcards.corpus, task=wildcards.task, len=wildcards.len),
-        seizures=lambda wildcards: every(PATHS.of("index/{shard}.seizures.parquet"), "test", corpus=wildcards.corpus),
-        segments=lambda wildcards: every(PATHS.of("signals/{shard}.segments.parquet"), "test", corpus=wildcards.corpus),
+        clips=lambda wildcards: every(
+            CLIPS,
+            "test",
+            corpus=wildcards.corpus,
+            task=wildcards.task,
+            len=wildcards.len,
+        ),
+        seizures=lambda wildcards: every(
+            PATHS.of("index/{shard}.seizures.parquet"), "test", corpus=wildcards.corpus
+        ),
+        segments=lambda wildcards: every(
+            PATHS.of("signals/{shard}.segments.parquet"),
+            "test",
+            corpus=wildcards.corpus,
+        ),
         splits=PATHS.of("splits.parquet"),
     output:
         localisation=PATHS.of("{task}-{len}s/{run}/localisation.parquet"),
         summary=PATHS.of("{task}-{len}s/{run}/localisation.json"),
-    params:
-        settings=settings(
-            lambda run, task, length: job_settings.localise(CFG, run, task, length), "run", "task", "len"
-        ),
-        code=code("localise"),
     log:
         PATHS.log("{task}-{len}s/{run}/localise"),
     benchmark:
@@ -25,6 +30,16 @@ rule localise:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        settings=settings(
+            lambda run, task, length: job_settings.localise(CFG, run, task, length),
+            "run",
+            "task",
+            "len",
+        ),
+        code=code("localise"),
+    message:
+        "{wildcards.corpus}: does {wildcards.run} ({wildcards.len}-s {wildcards.task}) look where the seizure is?"
     shell:
         "python -m pipeline.stages.localise --settings {params.settings:q} --code {params.code} --log {log}"
         " --maps {input.maps} --predictions {input.predictions} --clips {input.clips}"

@@ -1,7 +1,5 @@
 # Occlusion maps: how much the model's answer drops when one electrode-second is hidden.
 rule occlude:
-    message:
-        "{wildcards.corpus}: occlusion maps of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     input:
         unpack(lambda wildcards: run_inputs(wildcards, "test")),
         model=RUN + "model.safetensors",
@@ -9,9 +7,6 @@ rule occlude:
         predictions=RUN + "predictions.parquet",
     output:
         maps=RUN + "occlusion.zarr.zip",
-    params:
-        settings=settings(lambda: job_settings.occlude(CFG)),
-        code=code("occlude", run_model),
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.occlude"),
     benchmark:
@@ -21,6 +16,11 @@ rule occlude:
         gpu=1,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=240,
+    params:
+        settings=settings(lambda: job_settings.occlude(CFG)),
+        code=code("occlude", run_model),
+    message:
+        "{wildcards.corpus}: occlusion maps of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.occlude --settings {params.settings:q} --code {params.code} --log {log}"
         " --model {input.model} --card {input.card} --predictions {input.predictions}"

@@ -1,16 +1,11 @@
 # Probabilities of one model for every validation and test clip.
 rule predict:
-    message:
-        "{wildcards.corpus}: predict with {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     input:
         unpack(lambda wildcards: run_inputs(wildcards, "validation", "test")),
         model=RUN + "model.safetensors",
         card=RUN + "card.json",
     output:
         predictions=RUN + "predictions.parquet",
-    params:
-        settings=settings(lambda task, length: job_settings.predict(CFG, task, length), "task", "len"),
-        code=code("predict", run_model),
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.predict"),
     benchmark:
@@ -19,6 +14,13 @@ rule predict:
     resources:
         mem_mb=lambda wildcards, input: max(3000, 2 * input.size_mb),
         runtime=120,
+    params:
+        settings=settings(
+            lambda task, length: job_settings.predict(CFG, task, length), "task", "len"
+        ),
+        code=code("predict", run_model),
+    message:
+        "{wildcards.corpus}: predict with {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.predict --settings {params.settings:q} --code {params.code} --log {log}"
         " --model {input.model} --card {input.card} --features {input.features} --clips {input.clips}"

@@ -1,21 +1,24 @@
 # Self-supervised pre-training: predict the next 12 s. One encoder for every run that starts from it.
 def pretrain_inputs(wildcards):
     _, kind, graph = wildcards.encoder.split("-")
-    return clip_inputs(wildcards.corpus, "pretraining", int(wildcards.len), kind, graph, "train", "validation")
+    return clip_inputs(
+        wildcards.corpus,
+        "pretraining",
+        int(wildcards.len),
+        kind,
+        graph,
+        "train",
+        "validation",
+    )
 
 
 rule pretrain:
-    message:
-        "{wildcards.corpus}: pre-train {wildcards.encoder} on {wildcards.len}-s clips"
     input:
         unpack(pretrain_inputs),
     output:
         encoder=PRETRAINING + "encoder.safetensors",
         card=PRETRAINING + "card.json",
         history=PRETRAINING + "history.parquet",
-    params:
-        settings=settings(lambda encoder, length: job_settings.pretrain(CFG, encoder, length), "encoder", "len"),
-        code=code("pretrain", lambda wildcards: f"models.{wildcards.encoder.split('-')[0]}"),
     log:
         PATHS.log("pretraining-{len}s/{encoder}"),
     benchmark:
@@ -25,6 +28,17 @@ rule pretrain:
         gpu=1,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=1440,
+    params:
+        settings=settings(
+            lambda encoder, length: job_settings.pretrain(CFG, encoder, length),
+            "encoder",
+            "len",
+        ),
+        code=code(
+            "pretrain", lambda wildcards: f"models.{wildcards.encoder.split('-')[0]}"
+        ),
+    message:
+        "{wildcards.corpus}: pre-train {wildcards.encoder} on {wildcards.len}-s clips"
     shell:
         "python -m pipeline.stages.pretrain --settings {params.settings:q} --code {params.code} --log {log}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"

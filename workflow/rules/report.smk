@@ -5,24 +5,29 @@ def report_inputs(wildcards):
     if workflow.is_main_process:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_if_changed(path, content)
-    return {"inventory": str(path), "content": files_of(content), "resources": REPORT_RESOURCES}
+    return {
+        "inventory": str(path),
+        "content": files_of(content),
+        "resources": REPORT_RESOURCES,
+    }
 
 
 REPORT_RESOURCES = sorted(
-    str(path.relative_to(ROOT)) for path in (ROOT / "pipeline" / "report").rglob("*") if path.suffix in {".csv", ".html", ".css", ".js"}
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "pipeline" / "report").rglob("*")
+    if path.suffix in {".csv", ".html", ".css", ".js"}
 )
 
 
 rule report:
-    message:
-        "{wildcards.corpus}: write the report"
     input:
         unpack(report_inputs),
     output:
-        page=report(PATHS.of("report/index.html"), category="report", caption="../report/page.rst"),
-    params:
-        settings=settings(lambda: {"report": CFG.report}),
-        code=code("report"),
+        page=report(
+            PATHS.of("report/index.html"),
+            category="report",
+            caption="../report/page.rst",
+        ),
     log:
         PATHS.log("report"),
     benchmark:
@@ -31,6 +36,11 @@ rule report:
     resources:
         mem_mb=3000,
         runtime=30,
+    params:
+        settings=settings(lambda: {"report": CFG.report}),
+        code=code("report"),
+    message:
+        "{wildcards.corpus}: write the report"
     shell:
         "python -m pipeline.stages.report --settings {params.settings:q} --code {params.code} --log {log}"
         " --inventory {input.inventory} --out $(dirname {output.page})"

@@ -12,16 +12,11 @@ def scaler_inputs(wildcards, pattern):
 
 
 rule scaler:
-    message:
-        "{wildcards.corpus}: scaler of {wildcards.kind} for {wildcards.len}-s {wildcards.task}, training patients"
     input:
         features=lambda wildcards: scaler_inputs(wildcards, FRAMES),
         clips=lambda wildcards: scaler_inputs(wildcards, CLIPS),
     output:
         scaler=PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json"),
-    params:
-        settings=settings(job_settings.scaler, "task", "len"),
-        code=code("scaler"),
     log:
         PATHS.log("scaler/{kind}/{grid}/{task}-{len}s"),
     benchmark:
@@ -30,6 +25,11 @@ rule scaler:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        settings=settings(job_settings.scaler, "task", "len"),
+        code=code("scaler"),
+    message:
+        "{wildcards.corpus}: scaler of {wildcards.kind} for {wildcards.len}-s {wildcards.task}, training patients"
     shell:
         "python -m pipeline.stages.scaler --settings {params.settings:q} --code {params.code} --log {log}"
         " --features {input.features} --clips {input.clips} --scaler {output.scaler}"

@@ -44,14 +44,19 @@ def shards(corpus, *splits):
 
 def every(pattern, *splits, **fixed):
     """The pattern for each shard of the given splits, other wildcards from `fixed`."""
-    return [pattern.format(shard=name, **fixed) for name in shards(fixed["corpus"], *splits)]
+    return [
+        pattern.format(shard=name, **fixed) for name in shards(fixed["corpus"], *splits)
+    ]
 
 
 def settings(make, *names):
     """A params function: the settings that `make` gives for the wildcards called `names`."""
 
     def text(wildcards):
-        values = [int(wildcards[name]) if name in ("len", "seed") else wildcards[name] for name in names]
+        values = [
+            int(wildcards[name]) if name in ("len", "seed") else wildcards[name]
+            for name in names
+        ]
         return job_settings.as_text(make(*values))
 
     return text
@@ -61,7 +66,11 @@ def code(stage, *plugins):
     """A params function: digest of the stage's code and of the plug-ins, each a name or a function of the wildcards."""
 
     def digest(wildcards):
-        return code_digest(ROOT, stage, *(name if isinstance(name, str) else name(wildcards) for name in plugins))
+        return code_digest(
+            ROOT,
+            stage,
+            *(name if isinstance(name, str) else name(wildcards) for name in plugins),
+        )
 
     return digest
 
@@ -78,9 +87,9 @@ def graph_files(corpus, graph, kind, task, length_s, *splits):
     """One file for the distance graph, one per shard for the correlation graph."""
     if graph == "distance":
         return [PATHS.of("graphs/distance.zarr.zip").format(corpus=corpus)]
-    pattern = PATHS.of(f"graphs/correlation-{kind}/{task}-{length_s}s/{{shard}}.zarr.zip").replace(
-        "{corpus}", corpus
-    )
+    pattern = PATHS.of(
+        f"graphs/correlation-{kind}/{task}-{length_s}s/{{shard}}.zarr.zip"
+    ).replace("{corpus}", corpus)
     return [pattern.format(shard=name) for name in shards(corpus, *splits)]
 
 
@@ -91,14 +100,23 @@ def clip_inputs(corpus, task, length_s, kind, graph, *splits):
         "features": every(FRAMES, *splits, corpus=corpus, kind=kind, grid=grid),
         "clips": every(CLIPS, *splits, corpus=corpus, task=task, len=length_s),
         "graphs": graph_files(corpus, graph, kind, task, length_s, *splits),
-        "scaler": PATHS.of(f"features/{kind}/{grid}/scalers/{task}-{length_s}s.json").format(corpus=corpus),
+        "scaler": PATHS.of(
+            f"features/{kind}/{grid}/scalers/{task}-{length_s}s.json"
+        ).format(corpus=corpus),
     }
 
 
 def run_inputs(wildcards, *splits):
     """`clip_inputs` of the run that the wildcards name."""
     chosen = CFG.runs[wildcards.run]
-    return clip_inputs(wildcards.corpus, wildcards.task, int(wildcards.len), chosen.features, chosen.graph, *splits)
+    return clip_inputs(
+        wildcards.corpus,
+        wildcards.task,
+        int(wildcards.len),
+        chosen.features,
+        chosen.graph,
+        *splits,
+    )
 
 
 def plan_of(corpus):
@@ -108,7 +126,11 @@ def plan_of(corpus):
 
 def seeds_of(corpus, run, task, length_s):
     """Seeds of a run: those of its line in the plan, else of the grid."""
-    planned = [e.seeds for e in plan_of(corpus) if (e.run, e.task, e.length_s) == (run, task, length_s)]
+    planned = [
+        e.seeds
+        for e in plan_of(corpus)
+        if (e.run, e.task, e.length_s) == (run, task, length_s)
+    ]
     return planned[0] if planned else CFG.grid_seeds
 
 

@@ -1,23 +1,28 @@
 # A simulated corpus: EDF files and annotations of one shard's patients, and the manifest that lists them.
 rule simulate:
-    message:
-        "{wildcards.corpus}: simulate the EEG of shard {wildcards.shard} (synthetic)"
     output:
         manifest=PATHS.of("manifests/{shard}.tsv"),
-    params:
-        settings=settings(lambda corpus: job_settings.simulate(CFG, corpus), "corpus"),
-        code=code("simulate", lambda wildcards: f"corpora.{CFG.corpora[wildcards.corpus].simulate.generator}"),
-        patients=lambda wildcards: CORPORA.shards(wildcards.corpus).patients[wildcards.shard],
-    wildcard_constraints:
-        corpus="|".join(CORPORA.simulated()) or "none",
     log:
         PATHS.log("simulate/{shard}"),
     benchmark:
         PATHS.benchmark("simulate/{shard}")
+    wildcard_constraints:
+        corpus="|".join(CORPORA.simulated()) or "none",
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        settings=settings(lambda corpus: job_settings.simulate(CFG, corpus), "corpus"),
+        code=code(
+            "simulate",
+            lambda wildcards: f"corpora.{CFG.corpora[wildcards.corpus].simulate.generator}",
+        ),
+        patients=lambda wildcards: CORPORA.shards(wildcards.corpus).patients[
+            wildcards.shard
+        ],
+    message:
+        "{wildcards.corpus}: simulate the EEG of shard {wildcards.shard} (synthetic)"
     shell:
         "python -m pipeline.stages.simulate --settings {params.settings:q} --code {params.code} --log {log}"
         " --root {CFG.results}/{wildcards.corpus}/corpus --truth {CFG.results}/{wildcards.corpus}/truth"

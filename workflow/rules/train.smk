@@ -3,38 +3,49 @@ def train_inputs(wildcards):
     inputs = run_inputs(wildcards, "train", "validation")
     chosen = CFG.runs[wildcards.run]
     if chosen.init == "ssl":
-        inputs["encoder"] = PRETRAINING.format(
-            corpus=wildcards.corpus, len=wildcards.len, encoder=encoder_of(chosen)
-        ) + "encoder.safetensors"
+        inputs["encoder"] = (
+            PRETRAINING.format(
+                corpus=wildcards.corpus, len=wildcards.len, encoder=encoder_of(chosen)
+            )
+            + "encoder.safetensors"
+        )
     return inputs
 
 
 rule train:
-    message:
-        "{wildcards.corpus}: train {wildcards.run} for {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     input:
         unpack(train_inputs),
     output:
         model=RUN + "model.safetensors",
         card=RUN + "card.json",
         history=RUN + "history.parquet",
-    params:
-        settings=settings(
-            lambda run, task, length, seed: job_settings.train(CFG, run, task, length, seed), "run", "task", "len", "seed"
-        ),
-        code=code("train", run_model),
-        encoder=lambda wildcards, input: f"--encoder {input.encoder}" if "encoder" in input.keys() else "",
-    wildcard_constraints:
-        task="detection|classification",
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.train"),
     benchmark:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.train")
+    wildcard_constraints:
+        task="detection|classification",
     threads: CFG.device.threads
     resources:
         gpu=1,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=720,
+    params:
+        settings=settings(
+            lambda run, task, length, seed: job_settings.train(
+                CFG, run, task, length, seed
+            ),
+            "run",
+            "task",
+            "len",
+            "seed",
+        ),
+        code=code("train", run_model),
+        encoder=lambda wildcards, input: (
+            f"--encoder {input.encoder}" if "encoder" in input.keys() else ""
+        ),
+    message:
+        "{wildcards.corpus}: train {wildcards.run} for {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.train --settings {params.settings:q} --code {params.code} --log {log}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"

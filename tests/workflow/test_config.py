@@ -1,0 +1,99 @@
+"""config.yaml: typed, complete, and unforgiving before any job starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline.settings.base import SettingsError
+from pipeline.settings.config import parse_config
+from workflow.lib import job_settings, planning
+
+ROOT = Path(__file__).parents[2]
+PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
+
+
+def load() -> dict:
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def merged(base: dict, over: dict) -> dict:
+    """Overlay as Snakemake does: mappings are merged, everything else is replaced."""
+    both = dict(base)
+    for key, value in over.items():
+        both[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return both
+
+
+def test_the_default_and_every_preset_are_valid() -> None:
+    planning.check(parse_config(load()))
+    assert {path.stem for path in PRESETS} >= {"tiny", "demo", "trial"}
+    for path in PRESETS:
+        planning.check(parse_config(merged(load(), yaml.safe_load(path.read_text()))))
+
+
+@pytest.mark.parametrize(
+    ("where", "typo", "meant"),
+    [
+        (("signals",), "rate", "rate_hz"),
+        (("training", "detection", 12), "lerning_rate", "learning_rate"),
+        (("corpora", "synthetic", "simulate"), "sed", "seed"),
+        (("models", "dcrnn"), "unit", "units"),
+        ((), "occlusio", "occlusion"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_valid_one(where: tuple, typo: str, meant: str) -> None:
+    values = load()
+    section = values
+    for key in where:
+        section = section[key]
+    section[typo] = 1
+    with pytest.raises(SettingsError, match=f"{typo}.*did you mean '{meant}'"):
+        parse_config(values)
+
+
+def test_a_plan_that_names_an_unknown_run_stops() -> None:
+    values = load()
+    values["plan"][0]["run"] = "dist-sssl"
+    with pytest.raises(planning.PlanError, match=r"plan\[0\].run: 'dist-sssl' is not in runs"):
+        planning.check(parse_config(values))
+
+
+def test_two_settings_that_swap_values_give_another_text() -> None:
+    values = load()
+    before = job_settings.as_text(job_settings.train(parse_config(values), "dist-ssl", "detection", 12, 0))
+    loop = values["training"]["detection"][12]
+    loop["learning_rate"], loop["weight_decay"] = loop["weight_decay"], loop["learning_rate"]
+    after = job_settings.as_text(job_settings.train(parse_config(values), "dist-ssl", "detection", 12, 0))
+    assert before != after
+    assert sorted(before) == sorted(after)
+
+
+def test_no_two_runs_share_a_path() -> None:
+    from workflow.lib.inventory import files_of, run_files
+
+    config = parse_config(load())
+    made = [path for entry in planning.grid_plan(config) for path in files_of(run_files(config, "synthetic", entry))]
+    assert len(made) == len(set(made))
+    assert len(made) > 60
+
+
+def snakemake(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_snakemake_says_it_too_before_any_job() -> None:
+    answer = snakemake("--config", "results=/nowhere", "resuls=x")
+    assert answer.returncode != 0
+    assert "did you mean 'results'" in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("preset", ["tiny", "demo"])
+def test_the_presets_plan_from_nothing(preset: str, tmp_path: Path) -> None:
+    answer = snakemake("--configfile", f"workflow/presets/{preset}.yaml", "--config", f"results={tmp_path}")
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    for rule in ("simulate", "ingest", "pretrain", "train", "occlude", "localise", "report"):
+        assert f"\n{rule} " in answer.stdout
