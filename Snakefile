@@ -1,7 +1,6 @@
 """Ictograph: EEG from EDF files to detection, classification, localisation maps and a report. Contents page."""
 
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
@@ -12,10 +11,6 @@ configfile: "config.yaml"
 
 
 sys.path.insert(0, str(workflow.basedir))
-shell.executable("bash")
-shell.prefix(
-    f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"; set -euo pipefail; '
-)
 
 
 include: "workflow/rules/setup.smk"

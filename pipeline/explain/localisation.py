@@ -96,6 +96,11 @@ def score_clip(
         yield _score(values, held, settings, rng, Score(rule=rule, fz_pz=policy, n_annotated=int(held.annotated.sum())))
 
 
+def unscored(reason: str) -> Iterator[Score]:
+    """The scores of a clip that cannot be scored under any rule."""
+    return (Score(rule=rule, fz_pz=policy, reason=reason) for rule, policy in CASES)
+
+
 def _score(
     values: NDArray[np.float64] | None,
     held: Target,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.explain.localisation import CASES
-from pipeline.explain.measured import measured
+from pipeline.explain.measured import mean_of, measured
 from pipeline.settings.evaluation import LocalisationSettings
 
 COLUMNS = [
@@ -70,7 +70,7 @@ def mean_interval(
     """Mean over the clips that define it, with its patient-bootstrap interval."""
     defined = values.notna().to_numpy()
     kept, owners = values.to_numpy(dtype=float)[defined], patients.to_numpy()[defined]
-    return measured(kept, owners, np.mean, draws=settings.bootstrap, confidence=settings.confidence, rng=rng)
+    return measured(mean_of(kept), owners, draws=settings.bootstrap, confidence=settings.confidence, rng=rng)
 
 
 def _mean(values: pd.Series) -> float | None:

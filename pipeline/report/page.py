@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from pipeline.report.blocks import Block, Figure, Note, Section
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = "page.html"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Batches, augmentation, optimisation."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.settings.base import Section
+from pipeline.settings.clips import Task
+from pipeline.settings.features import FeatureSettings
 
 
 class AugmentSettings(Section):
@@ -47,3 +49,23 @@ class SamplingSettings(Section):
     balance: bool  # detection: negatives undersampled to the number of positives
     negative_seed: Literal["run", "published"]  # compat.negative_seed
     label_fraction: float
+
+
+class FitSettings(Section):
+    """What the stages `pretrain` and `train` use: one model on one task, from one seed."""
+
+    model: str  # plug-in of pipeline/models/
+    options: dict[str, Any]  # its section and compat switches, typed by pipeline/settings/model_<name>.py
+    features: FeatureSettings
+    graph: Literal["distance", "correlation"]
+    task: Task
+    length_s: int
+    horizon_s: int  # pre-training: seconds to predict
+    scheme: Literal["four", "seven", "eight"]  # classes of classification
+    seed: int
+    gate_bias: float
+    electrodes: tuple[str, ...]
+    loop: LoopSettings
+    augment: AugmentSettings
+    sampling: SamplingSettings
+    device: DeviceSettings

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipeline.findings import Findings
-from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal
+from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal, reject
 
 # By upper case, which turns both micro signs into a Greek capital; the last is a micro sign that was written as UTF-8.
 MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
@@ -55,7 +55,10 @@ def unit_factor(unit: str) -> float | None:
 def mapped_records(header: EdfHeader, first: int, stop: int) -> np.ndarray:
     """Digital values of records first..stop as a read-only memory map (record, sample of all signals)."""
     start = header.header_bytes + first * header.record_samples * SAMPLE_BYTES
-    return np.memmap(header.path, "<i2", mode="r", offset=start, shape=(stop - first, header.record_samples))
+    try:
+        return np.memmap(header.path, "<i2", mode="r", offset=start, shape=(stop - first, header.record_samples))
+    except (OSError, ValueError) as error:  # ValueError: the file has become shorter than it was
+        raise reject("file_unreadable", f"{header.path.name}: records {first} to {stop}: {error}") from None
 
 
 def digital(header: EdfHeader, signal: EdfSignal, first: int, stop: int) -> np.ndarray:
@@ -66,19 +69,20 @@ def digital(header: EdfHeader, signal: EdfSignal, first: int, stop: int) -> np.n
 
 def decode(
     header: EdfHeader, signals: Sequence[EdfSignal], scales: Sequence[Scale], first: int, stop: int
-) -> list[np.ndarray]:
-    """Records first..stop of the given signals in µV: one float32 array (s,) each, of its own length."""
-    shapes = [(stop - first, signal.samples_per_record) for signal in signals]
-    decoded = [np.empty(shape, dtype=np.float32) for shape in shapes]
+) -> np.ndarray:  # fmt: skip
+    """Records first..stop of signals of one rate, in µV: float32 (n, s)."""
+    per_record = signals[0].samples_per_record
+    if any(signal.samples_per_record != per_record for signal in signals):
+        raise ValueError("signals of different rates are decoded apart")
+    decoded = np.empty((len(signals), stop - first, per_record), dtype=np.float32)
     records = mapped_records(header, first, stop)
     for low in range(0, stop - first, CACHE_RECORDS):
         block = records[low : low + CACHE_RECORDS]
-        for signal, scale, whole in zip(signals, scales, decoded, strict=True):
-            target = whole[low : low + CACHE_RECORDS]
-            columns = block[:, signal.offset : signal.offset + signal.samples_per_record]
-            np.multiply(columns, np.float32(scale.gain), out=target, dtype=np.float32)
+        for n, (signal, scale) in enumerate(zip(signals, scales, strict=True)):
+            target = decoded[n, low : low + CACHE_RECORDS]
+            np.multiply(block[:, signal.offset : signal.offset + per_record], np.float32(scale.gain), out=target)
             target += np.float32(scale.offset)
-    return [whole.reshape(-1) for whole in decoded]
+    return decoded.reshape(len(signals), -1)  # (n, record, s) -> (n, record * s)
 
 
 def blocks(first: int, stop: int, size: int) -> Iterator[tuple[int, int]]:

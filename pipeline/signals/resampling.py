@@ -41,12 +41,12 @@ def _filter(up: int, down: int) -> np.ndarray:
 def polyphase(
     read: Callable[[int, int], np.ndarray], n_samples: int, ratio: Fraction, first: int, stop: int
 ) -> np.ndarray:  # fmt: skip
-    """Samples first..stop of the resampled record, float32, from the input that they need and no more.
+    """Samples (n, first..stop) of the resampled record, float32, from the input that they need and no more.
 
     Parameters
     ----------
     read
-        Input samples low..high of one channel, (s,) float32; asked only within 0..n_samples.
+        Input samples (n, low..high), float32; asked only within 0..n_samples.
     n_samples
         Length of the whole input.
     ratio
@@ -62,14 +62,14 @@ def polyphase(
     low = -((half - first * down) // up)  # ceil((first * down - half) / up): the first input sample within reach
     high = ((stop - 1) * down + half) // up + 1
     inside = read(max(low, 0), min(high, n_samples))
-    padded = np.pad(inside, (max(-low, 0), max(high - n_samples, 0)), mode="edge")
+    padded = np.pad(inside, ((0, 0), (max(-low, 0), max(high - n_samples, 0))), mode="edge")
     # Output m is at m * down on the fine grid, input k at k * up. Zeros before the taps bring the first output that is
     # wanted onto a multiple of `down` counted from the first input sample handed over.
     shift = first * down - low * up + half
     lead = -shift % down
     skipped = (shift + lead) // down
     filtered = scipy.signal.upfirdn(np.concatenate([np.zeros(lead, np.float32), taps]), padded, up, down)
-    return filtered[skipped : skipped + stop - first]
+    return filtered[:, skipped : skipped + stop - first]
 
 
 def by_fft(signal: np.ndarray, n_out: int) -> np.ndarray:

@@ -1,4 +1,7 @@
 # What every rule file needs: typed settings, paths, shards, and the two params of every rule (settings=, code=).
+import sys
+from pathlib import Path
+
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning
@@ -6,6 +9,9 @@ from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, CorpusError, write_if_changed
 from workflow.lib.inventory import files_of, inventory, inventory_path, run_files
 from workflow.lib.paths import Paths, encoder_of, grid_of, run_folder
+
+shell.executable("bash")
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"; set -euo pipefail; ')
 
 try:
     CFG = parse_config(config)
