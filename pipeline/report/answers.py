@@ -1,0 +1,31 @@
+"""The chapter with questions and plain answers: experiments of this corpus and the trial over unseen corpora.
+
+Both files are lists of answers (pipeline/stages/experiments.py, trial_summary.py): what was asked, what came out with
+its patient interval, and the sentence that says so, also when the answer is no.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.report.blocks import Block, Note, Section, Text, table_of
+from pipeline.report.inventory import Results
+from pipeline.report.overview import Chapter
+from pipeline.store import read_json
+
+
+def answers_chapter(results: Results) -> Chapter:
+    """Experiments, then trial."""
+    blocks: list[Block] = []
+    tables: dict[str, pd.DataFrame] = {}
+    sources = {"experiments": results.inventory.experiments, "trial": results.inventory.trial}
+    for name, path in sources.items():
+        if path is None:
+            continue
+        blocks.append(Text(_LEADS[name]))
+        added, frame = answer_blocks(name, read_json(path))
+        blocks += added
+        tables[name] = frame
+    if not blocks:
+        blocks = [Note("No experiment was part of this run: it needs 12-s detection, pre-trained and from scratch.")]
+    return Chapter(Section("questions", "Questions and answers", blocks), tables)

@@ -1,0 +1,112 @@
+"""What a run of the workflow left behind, as the report needs it: the JSON inventory and the tables that it names."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pipeline.settings.base import Section, parse_section
+from pipeline.store import read_json, read_table, read_tables
+
+SPLITS = ("train", "validation", "test")
+
+
+class RunEntry(Section):
+    """One run on one task and length; lists have one file a seed, in the order of `seeds`."""
+
+    run: str
+    task: str
+    length_s: int
+    seeds: list[int]
+    graph: str
+    init: str
+    model: str = ""
+    scheme: str = "four"
+    metrics: str
+    curves: str | None = None
+    histories: list[str] = []
+    cards: list[str] = []
+    predictions: list[str] = []
+    maps: list[str] = []
+    localisation: str | None = None
+    summary: str | None = None
+
+    @property
+    def clips_key(self) -> str:
+        """Key of `Inventory.clips`."""
+        return f"{self.task}-{self.length_s}s"
+
+
+class PretrainingEntry(Section):
+    """One encoder."""
+
+    encoder: str
+    length_s: int
+    history: str
+    card: str
+
+
+class Inventory(Section):
+    """All files of one corpus; paths are relative to the working directory."""
+
+    corpus: str
+    synthetic: bool
+    recordings: list[str]
+    seizures: list[str]
+    segments: list[str]
+    findings: list[str]
+    splits: str | None = None
+    runs: list[RunEntry] = []
+    pretraining: list[PretrainingEntry] = []
+    clips: dict[str, list[str]] = {}
+    signals: list[str] = []
+    graphs: dict[str, str | list[str]] = {}
+    experiments: str | None = None
+    trial: str | None = None
+
+
+@dataclass
+class Results:
+    """The inventory with its small tables read; large arrays are read where they are drawn."""
+
+    inventory: Inventory
+    recordings: pd.DataFrame
+    seizures: pd.DataFrame
+    segments: pd.DataFrame
+    findings: pd.DataFrame
+    clips: dict[str, pd.DataFrame]
+    splits: pd.DataFrame | None = None
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether every recording was simulated."""
+        return self.inventory.synthetic
+
+
+def read_results(path: Any) -> Results:
+    """Read the inventory and its tables. Raises SettingsError if the inventory has a wrong key."""
+    inventory = parse_section(Inventory, read_json(path), where=str(path))
+    cards = [card for run in inventory.runs for card in run.cards] + [entry.card for entry in inventory.pretraining]
+    return Results(
+        inventory=inventory,
+        recordings=_read(inventory.recordings),
+        seizures=_read(inventory.seizures),
+        segments=_read(inventory.segments),
+        findings=_read(inventory.findings),
+        clips={name: _read(paths) for name, paths in sorted(inventory.clips.items())},
+        splits=read_table(inventory.splits) if inventory.splits else None,
+        cards={card: read_json(card) for card in cards},
+    )
+
+
+def graph_paths(inventory: Inventory, graph: str, clips_key: str) -> list[str]:
+    """Files that hold the weights of `graph` for the clips named, the most fitting key first; empty: none given."""
+    keys = [key for key in sorted(inventory.graphs) if key.startswith(graph)]
+    best = [key for key in keys if clips_key in key] or [key for key in keys if key == graph]
+    found = inventory.graphs[best[0]] if best else []
+    return [found] if isinstance(found, str) else list(found)
+
+
+def _read(paths: list[str]) -> pd.DataFrame:
+    return read_tables(paths) if paths else pd.DataFrame()
