@@ -112,7 +112,7 @@ def reason(key: Key) -> str:
 
 
 def reliability(positive: NDArray[np.bool_], probabilities: Floats, *, bins: int = 10) -> dict[str, list[float | int]]:
-    """Of equal bins of the predicted probability: mean prediction, observed share and number of clips (occupied bins)."""
+    """Of equal bins of the predicted probability: mean prediction, observed share, number of clips (occupied bins)."""
     place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     used = np.flatnonzero(count)

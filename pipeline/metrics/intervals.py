@@ -18,7 +18,7 @@ CELLS_AT_ONCE = 4_000_000  # draws x clips held in memory
 def patient_weights(
     patients: NDArray[Any], *, draws: int, rng: np.random.Generator, cells: int = CELLS_AT_ONCE
 ) -> Iterator[NDArray[np.float64]]:
-    """Blocks of draws: weights (d, clips), how often each clip's patient was drawn. The same rng gives the same draws."""
+    """Blocks of draws: weights (d, clips), how often each clip's patient was drawn. Equal rng, equal draws."""
     names, owner = np.unique(patients, return_inverse=True)
     chance = np.full(len(names), 1.0 / max(len(names), 1))
     step = max(1, cells // max(len(patients), 1))

@@ -7,7 +7,7 @@ NO_POSITIVES = 0.5  # where the validation clips hold one class only there is no
 
 
 def best_f1_threshold(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    """The probability t at which F1 of `p >= t` is largest, among the probabilities that occur; the lowest of equals."""
+    """The t at which F1 of `p >= t` is largest, among the probabilities that occur; of equals the lowest."""
     positives = int(labels.sum())
     if positives in (0, len(labels)):
         return NO_POSITIVES

@@ -1,0 +1,88 @@
+"""The metrics table of one run: every metric of every seed and over seeds, with patient-bootstrap intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.metrics.clip_metrics import Key, classification_metrics, detection_metrics, reason
+from pipeline.metrics.intervals import interval, patient_weights
+from pipeline.settings.evaluation import EvaluationSettings
+
+OVER_SEEDS = -1
+COLUMNS = [
+    "seed", "metric", "class", "value", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "reason",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Test clips of one seed: labels (i,), probabilities (i, c), predicted classes (i,), owners (i,)."""
+
+    seed: int
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    patients: NDArray[Any]
+
+
+def measure(one: Predicted, classes: tuple[str, ...], weights: NDArray[np.float64]) -> dict[Key, NDArray[np.float64]]:
+    """Every metric for every row of clip weights (d, i); one class name means detection."""
+    if len(classes) == 1:
+        return detection_metrics(one.labels, one.probabilities[:, 0], one.predicted, weights)
+    return classification_metrics(one.labels, one.probabilities, one.predicted, weights, classes)
+
+
+def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings: EvaluationSettings) -> pd.DataFrame:
+    """One row per seed and metric, and rows of seed -1 for the mean over seeds with its standard deviation.
+
+    The seeds share the bootstrap draws, so that the interval of their mean is that of the mean in each draw. Undefined
+    metrics have no value and a reason.
+    """
+    n_clips, n_patients = len(seeds[0].labels), len(np.unique(seeds[0].patients))
+    if not n_clips:
+        raise ValueError("there is no test clip to evaluate; give test patients")
+    plain = [measure(one, classes, np.ones((1, n_clips))) for one in seeds]
+    drawn = [_bootstrap(one, classes, settings) for one in seeds]
+    rows = []
+    for key in plain[0]:
+        values = np.array([found[key][0] for found in plain])
+        samples = np.stack([found[key] for found in drawn])
+        per_seed = [(one.seed, values[k : k + 1], samples[k]) for k, one in enumerate(seeds)]
+        for seed, value, draws in [*per_seed, (OVER_SEEDS, values, samples.mean(axis=0))]:
+            rows.append(
+                _row(key, seed, value, interval(draws, settings.confidence) if n_patients > 1 else (None, None))
+            )
+    return pd.DataFrame(rows).assign(n_clips=n_clips, n_patients=n_patients)[COLUMNS]
+
+
+def _bootstrap(
+    one: Predicted, classes: tuple[str, ...], settings: EvaluationSettings
+) -> dict[Key, NDArray[np.float64]]:
+    rng = np.random.default_rng(settings.seed)
+    blocks = [
+        measure(one, classes, weights) for weights in patient_weights(one.patients, draws=settings.bootstrap, rng=rng)
+    ]
+    return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+
+
+def _row(
+    key: Key, seed: int, values: NDArray[np.float64], bounds: tuple[float, float] | tuple[None, None]
+) -> dict[str, Any]:
+    defined = bool(np.isfinite(values).all())
+    spread = float(values.std(ddof=1)) if defined and len(values) > 1 else None
+    low, high = bounds if defined else (None, None)
+    return {
+        "seed": seed,
+        "metric": key.metric,
+        "class": key.about,
+        "value": float(values.mean()) if defined else np.nan,
+        "std": np.nan if spread is None else spread,
+        "n_seeds": len(values),
+        "low": np.nan if low is None else low,
+        "high": np.nan if high is None else high,
+        "reason": "" if defined else reason(key),
+    }

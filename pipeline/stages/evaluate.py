@@ -1,0 +1,106 @@
+"""Score the test predictions of a run, over its seeds (Tang et al. 2022, Tables 2 and 6).
+
+In: predictions and card of every seed, in one order; the splits that `check_splits` found clean. Out: metrics.parquet
+(run, task, length_s, seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients,
+reason) and curves.json (per seed: fpr, tpr, recall, precision, point, reliability, confusion; classification has the
+curves per class under `classes`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.clips import classes as scheme_classes
+from pipeline.metrics.curves import model_curves
+from pipeline.metrics.evaluation import Predicted, metrics_table
+from pipeline.metrics.thresholds import predict
+from pipeline.settings.base import Section, parse_settings
+from pipeline.settings.clips import Task
+from pipeline.settings.evaluation import EvaluationSettings
+from pipeline.stages import command
+from pipeline.store import read_json, read_table, write_json, write_table
+
+
+class Settings(Section):
+    """What this stage uses."""
+
+    run: str
+    task: Task
+    length_s: int
+    scheme: str
+    evaluation: EvaluationSettings
+
+
+def read_predicted(path: Path, card: dict[str, Any], classes: tuple[str, ...], *, strict: bool) -> Predicted:
+    """The test clips of one seed's predictions, at the card's threshold; clips in the order of their names."""
+    table = read_table(path)
+    table = table[table["split"] == "test"].sort_values("clip", kind="stable")
+    p = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    threshold = card["threshold"]
+    predicted = table["predicted"].to_numpy() if threshold is None else predict(p[:, 0], threshold, strict=strict)
+    labels = table["label"].to_numpy(dtype=np.int64)
+    return Predicted(card["seed"], labels, p, predicted, table["patient"].to_numpy(dtype=object).astype(str))
+
+
+def check_patients(seeds: list[Predicted], splits: pd.DataFrame, path: Path) -> None:
+    """Raise StageError unless every test patient is one of the split table's, and all seeds saw the same clips."""
+    known = set(splits.loc[splits["split"] == "test", "patient"])
+    for one in seeds:
+        if foreign := sorted(set(one.patients) - known):
+            raise command.StageError(f"{path}: patient {foreign[0]} of seed {one.seed} is no test patient")
+        if not np.array_equal(one.labels, seeds[0].labels):
+            raise command.StageError(f"seeds {seeds[0].seed} and {one.seed} predicted different test clips")
+
+
+def main() -> None:
+    """Read, score, write."""
+    parser = command.parser(__doc__)
+    for name in ("predictions", "cards"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    for name in ("splits", "metrics", "curves"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    log = command.start(arguments)
+    settings = parse_settings(Settings, arguments.settings)
+    classes = ("seizure",) if settings.task == "detection" else scheme_classes(settings.scheme)
+    cards = [read_json(path) for path in arguments.cards]
+    strict = settings.evaluation.threshold_strict
+    pairs = zip(arguments.predictions, cards, strict=True)
+    seeds = [read_predicted(path, card, classes, strict=strict) for path, card in pairs]
+    check_patients(seeds, read_table(arguments.splits), arguments.splits)
+    if not len(seeds[0].labels):
+        raise command.StageError(f"{arguments.predictions[0]}: no test clip; the corpus needs test patients")
+    table = metrics_table(seeds, classes, settings.evaluation)
+    head = {"run": settings.run, "task": settings.task, "length_s": settings.length_s}
+    for place, (name, value) in enumerate(head.items()):
+        table.insert(place, name, value)
+    write_table(arguments.metrics, table)
+    write_json(arguments.curves, head | curves(seeds, cards, classes))
+    for row in table[(table["seed"] == -1) & (table["class"] == "")].to_dict("records"):
+        log.info("%s %.4f [%.4f, %.4f] %s", row["metric"], row["value"], row["low"], row["high"], row["reason"])
+
+
+def curves(seeds: list[Predicted], cards: list[dict[str, Any]], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Content of curves.json below its head."""
+    labels = seeds[0].labels
+    detection = len(classes) == 1
+    names = ["background", "seizure"] if detection else list(classes)
+    drawn = [
+        {"seed": one.seed}
+        | model_curves(one.labels, one.probabilities, one.predicted, classes=classes, threshold=card["threshold"])
+        for one, card in zip(seeds, cards, strict=True)
+    ]
+    return {
+        "classes": names,
+        "n_clips": len(labels),
+        "n_positive": int((labels == 1).sum()) if detection else None,
+        "n_per_class": np.bincount(labels, minlength=len(names)).tolist(),
+        "n_patients": len(np.unique(seeds[0].patients)),
+        "seeds": drawn,
+    }
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,37 @@
+"""Where to compute, with how many threads, and how exactly."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from pipeline.settings.training import DeviceSettings
+
+
+def prepare_device(settings: DeviceSettings) -> torch.device:
+    """Choose the device, set the number of threads and ask for deterministic algorithms.
+
+    Sums are split by threads: the same number of threads gives the same bits, whatever Snakemake's --cores says.
+    Raises OSError if the settings demand a GPU and there is none.
+    """
+    torch.set_num_threads(settings.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only so
+    torch.use_deterministic_algorithms(True)
+    present = torch.cuda.is_available()
+    if settings.device == "cuda" and not present:
+        raise OSError("device.device: cuda, but torch sees no GPU; set device.device: auto or cpu")
+    return torch.device("cuda" if present and settings.device != "cpu" else "cpu")
+
+
+def autocast(device: torch.device, settings: DeviceSettings) -> AbstractContextManager[object]:
+    """bfloat16 where the GPU has it; never on a CPU, whose results are the reference."""
+    wanted = settings.mixed_precision != "off" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast("cuda", dtype=torch.bfloat16) if wanted else nullcontext()
+
+
+def fits_on(device: torch.device, n_bytes: int, settings: DeviceSettings) -> bool:
+    """Whether data of `n_bytes` may lie in the device's own memory, leaving half of it for the computation."""
+    if device.type == "cpu":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes < min(free / 2, settings.memory_gb * 1e9)

@@ -1,0 +1,137 @@
+"""One training job from files to files: what the stages `pretrain` and `train` share."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline.metrics.thresholds import best_f1_threshold
+from pipeline.plugins import load_plugin
+from pipeline.settings.training import FitSettings
+from pipeline.store import digest_file, read_json, write_json, write_table
+from pipeline.training.card import make_card
+from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.clip_data import ClipData, load_clips
+from pipeline.training.device import prepare_device
+from pipeline.training.forward import predict_logits, probabilities
+from pipeline.training.loop import Fitted, fit
+from pipeline.training.model_io import build_model, load_weights, save_weights
+from pipeline.training.sampling import TORCH, generator, training_rows
+
+LOGGER = logging.getLogger("ictograph")
+
+
+class UnfitData(ValueError):
+    """The clips do not allow training; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of training shards, then validation shards; one graph file for distance; an encoder to start from."""
+
+    features: Sequence[Path]
+    clips: Sequence[Path]
+    graphs: Sequence[Path]
+    scaler: Path
+    encoder: Path | None
+
+    def digests(self) -> dict[str, list[str]]:
+        """Digests of the files of each role."""
+        roles = asdict(self) | {"scaler": [self.scaler], "encoder": [self.encoder] if self.encoder else []}
+        return {role: [digest_file(path) for path in paths] for role, paths in roles.items()}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the weights, the card and the history go."""
+
+    weights: Path
+    card: Path
+    history: Path
+
+
+def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: str, checkpoints: Path) -> None:
+    """Train one model and write it, from the job's last whole epoch if an earlier attempt was killed."""
+    device, digests = prepare_device(settings.device), inputs.digests()
+    identity = {"settings": settings.model_dump(mode="json"), "code": code, "inputs": digests}
+    with Checkpoints(checkpoints, identity) as job:
+        data = _load(inputs, settings, device)
+        train, validation = _rows(data, settings)
+        torch.manual_seed(int(generator(settings.seed, TORCH).integers(2**63)))
+        model = build_model(settings, n_features=data.frames.shape[-1])
+        if inputs.encoder is not None:
+            copied = load_plugin("models", settings.model).transfer(model, load_weights(inputs.encoder))
+            LOGGER.info("%d tensors come from %s", len(copied), inputs.encoder)
+        model.to(device)
+        fitted = fit(model, data, train=train, validation=validation, settings=settings, checkpoints=job)
+        model.load_state_dict(fitted.weights)
+        card = make_card(
+            settings,
+            fitted=fitted,
+            scaler=read_json(inputs.scaler),
+            threshold=_threshold(model, data, validation, settings),
+            inputs=digests,
+            counts=_counts(data, train, validation),
+            n_features=data.frames.shape[-1],
+        )
+        _write(outputs, fitted, card)
+        job.clear()
+
+
+def _load(inputs: Inputs, settings: FitSettings, device: torch.device) -> ClipData:
+    return load_clips(
+        features=inputs.features,
+        clips=inputs.clips,
+        graphs=inputs.graphs,
+        scaler=read_json(inputs.scaler),
+        settings=settings,
+        device=device,
+    )
+
+
+def _rows(data: ClipData, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the table to train on and to validate on. Raises UnfitData where there are none, or test clips."""
+    foreign = data.table[~data.table["split"].isin(["train", "validation"])]
+    if len(foreign):
+        raise UnfitData(
+            f"clip {foreign['clip'].iloc[0]} is of the {foreign['split'].iloc[0]} split: nothing may see it"
+        )
+    rows, validation = data.rows_of("train"), data.rows_of("validation")
+    chosen = training_rows(
+        data.table["patient"].iloc[rows], data.labels[rows], settings=settings.sampling, seed=settings.seed
+    )
+    train = rows[chosen]
+    for name, found in (("training", train), ("validation", validation)):
+        if not len(found):
+            raise UnfitData(f"no {name} clip for {settings.task} of {settings.length_s} s; add {name} patients")
+    LOGGER.info("%d training clips, %d validation clips", len(train), len(validation))
+    return train, validation
+
+
+def _threshold(model: nn.Module, data: ClipData, rows: np.ndarray, settings: FitSettings) -> float | None:
+    """Detection: the operating point of largest F1 on the validation clips."""
+    if settings.task != "detection":
+        return None
+    logits = predict_logits(model, data, rows, batch_size=settings.loop.batch_evaluation)
+    return best_f1_threshold(data.labels[rows], probabilities(logits)[:, 0])
+
+
+def _counts(data: ClipData, train: np.ndarray, validation: np.ndarray) -> dict[str, int]:
+    patients = data.table["patient"]
+    return {
+        "training_clips": len(train),
+        "training_patients": int(patients.iloc[train].nunique()),
+        "validation_clips": len(validation),
+        "validation_patients": int(patients.iloc[validation].nunique()),
+    }
+
+
+def _write(outputs: Outputs, fitted: Fitted, card: dict[str, Any]) -> None:
+    save_weights(outputs.weights, fitted.weights)
+    write_json(outputs.card, card)
+    write_table(outputs.history, fitted.history)

@@ -1,0 +1,212 @@
+"""One training loop for every task and model.
+
+Adam with a cosine from the learning rate to zero over the epochs, gradient clipping, early stopping on the validation
+loss, the checkpoint chosen by the task's metric (Tang et al. 2022, appendix; numbers in config.yaml). What an epoch
+does follows from (seed, epoch) and the state before it, so that a job resumed after a kill ends in the same bytes.
+"""
+
+import logging
+import math
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.metrics.clip_metrics import Key, auroc, class_metrics, confusion
+from pipeline.settings.training import FitSettings, LoopSettings
+from pipeline.training import augment
+from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.clip_data import ClipData
+from pipeline.training.forward import forward, outputs
+from pipeline.training.losses import loss_function
+from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
+
+LOGGER = logging.getLogger("ictograph")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, per parameter
+
+
+class Diverged(ValueError):
+    """The loss is not a number any more; the state of the last good epoch is kept."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights of the chosen epoch, and one row of `history` an epoch."""
+
+    weights: dict[str, Tensor]
+    history: pd.DataFrame
+
+
+def learning_rate(settings: LoopSettings, epoch: int) -> float:
+    """Cosine annealing, once an epoch, from the full rate in epoch 0 towards 0 after the last."""
+    return settings.learning_rate * (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
+
+
+def tracked_losses(losses: list[float], rule: str) -> list[float]:
+    """The validation losses that early stopping looks at; `published` (D14): the mean over all epochs so far."""
+    return list(np.cumsum(losses) / np.arange(1, len(losses) + 1)) if rule == "published" else losses
+
+
+def should_stop(losses: list[float], settings: LoopSettings) -> bool:
+    """Whether `patience` epochs went by without a new lowest validation loss (published: without any decrease)."""
+    tracked = tracked_losses(losses, settings.early_stopping)
+    if settings.early_stopping == "best":
+        return len(tracked) - 1 - int(np.argmin(tracked)) >= settings.patience
+    recent = tracked[-settings.patience - 1 :]
+    return len(recent) > settings.patience and all(b >= a for a, b in pairwise(recent))
+
+
+def is_best(history: list[dict[str, Any]], settings: LoopSettings) -> bool:
+    """Whether the last epoch is the one to keep so far: by the task's metric, or by the loss where there is none."""
+    if settings.checkpoint == "loss" or history[0].get(f"validation_{settings.checkpoint}") is None:
+        scores = [
+            -loss for loss in tracked_losses([row["validation_loss"] for row in history], settings.early_stopping)
+        ]
+    else:
+        scores = [row[f"validation_{settings.checkpoint}"] for row in history]
+    return int(np.argmax(scores)) == len(scores) - 1
+
+
+def fit(
+    model: nn.Module,
+    data: ClipData,
+    *,
+    train: np.ndarray,
+    validation: np.ndarray,
+    settings: FitSettings,
+    checkpoints: Checkpoints,
+) -> Fitted:
+    """Train `model` on the rows `train` of `data`, judging by the rows `validation`, from the last whole epoch on.
+
+    Raises Diverged if the loss is not finite.
+    """
+    run = _Run(model, data, settings)
+    history, best = run.resume(checkpoints)
+    steps = -(-len(train) // settings.loop.batch)
+    with tqdm(total=settings.loop.epochs * steps, initial=len(history) * steps, disable=not _on_terminal()) as bar:
+        while len(history) < settings.loop.epochs and not (history and _stops(history, settings.loop)):
+            row = run.train_epoch(train, len(history), bar) | run.validate(validation)
+            history.append(row)
+            if is_best(history, settings.loop):
+                best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            run.save(checkpoints, history, best)
+            LOGGER.info("%s", _line(row, settings.loop))
+    frame = pd.DataFrame(history)
+    kept = max(k for k in range(len(history)) if is_best(history[: k + 1], settings.loop))
+    return Fitted(best, frame.assign(kept=frame["epoch"] == history[kept]["epoch"]))
+
+
+class _Run:
+    """Model, optimiser and data of one training run."""
+
+    def __init__(self, model: nn.Module, data: ClipData, settings: FitSettings) -> None:
+        self.model, self.data, self.settings = model, data, settings
+        self.loss = loss_function(settings.loop.loss, std=data.scaler.std)
+        self.optimiser = torch.optim.Adam(
+            model.parameters(), lr=settings.loop.learning_rate, weight_decay=settings.loop.weight_decay
+        )
+
+    def train_epoch(self, rows: np.ndarray, epoch: int, bar: Any) -> dict[str, Any]:
+        """One pass over the training clips `rows`; the epoch's line of the history."""
+        loop, seed = self.settings.loop, self.settings.seed
+        torch.manual_seed(int(generator(seed, TORCH, epoch).integers(2**63)))  # dropout
+        order = rows[epoch_order(len(rows), generator(seed, ORDER, epoch))]
+        draws = augment.draw(len(rows), self.settings.augment, generator(seed, AUGMENT, epoch))
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(loop, epoch)
+        self.model.train()
+        total = torch.zeros((), device=self.data.device)
+        for start in range(0, len(order), loop.batch):
+            part = slice(start, start + loop.batch)
+            total += self._step(order[part], draws[part]) * len(order[part])
+            bar.update()
+        mean = float(total) / len(order)
+        if not math.isfinite(mean):
+            raise Diverged(
+                f"epoch {epoch + 1}: the training loss is {mean}; the state after epoch {epoch} is kept; "
+                "lower training.<task>.<length>.learning_rate or clip_norm"
+            )
+        return {"epoch": epoch + 1, "learning_rate": learning_rate(loop, epoch), "train_loss": mean}
+
+    def _step(self, rows: np.ndarray, draws: augment.Draws) -> Tensor:
+        batch = self.data.batch(rows, draws)
+        self.optimiser.zero_grad()
+        loss = self.loss(forward(self.model, batch, self.settings), batch.target)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.loop.clip_norm)
+        self.optimiser.step()
+        return loss.detach()
+
+    def validate(self, rows: np.ndarray) -> dict[str, Any]:
+        """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint."""
+        losses, logits, size = [], [], self.settings.loop.batch_evaluation
+        for output, batch in outputs(self.model, self.data, rows, batch_size=size):
+            losses.append(float(self.loss(output, batch.target)) * len(output))
+            if self.settings.loop.checkpoint != "loss":
+                logits.append(output.cpu().numpy().astype(np.float64))
+        row = {"validation_loss": sum(losses) / len(rows)}
+        if not logits:
+            return row
+        score = checkpoint_score(self.data.labels[rows], np.concatenate(logits), self.settings.loop.checkpoint)
+        return row | {f"validation_{self.settings.loop.checkpoint}": score}
+
+    def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
+        """Keep all that the next epoch depends on. Random numbers follow from the seed and the epoch: no state."""
+        tensors = {f"model.{name}": value.detach().cpu() for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in best.items()}
+        for name, parameter in self.model.named_parameters():
+            state = self.optimiser.state[parameter]
+            tensors |= {f"adam.{name}.{moment}": state[moment].detach().cpu() for moment in MOMENTS}
+        checkpoints.save({name: value.contiguous() for name, value in tensors.items()}, {"history": history})
+
+    def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+        """History and best weights so far, after putting model and optimiser where they were; empty: a fresh start."""
+        stored = checkpoints.load()
+        if stored is None:
+            return [], {}
+        tensors, record = stored
+        self.model.load_state_dict(_below(tensors, "model."))
+        for name, parameter in self.model.named_parameters():
+            state = {moment: tensors[f"adam.{name}.{moment}"] for moment in MOMENTS}
+            self.optimiser.state[parameter] = {
+                moment: value if moment == "step" else value.to(parameter.device) for moment, value in state.items()
+            }
+        LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.loop.epochs)
+        return record["history"], _below(tensors, "best.")
+
+
+def checkpoint_score(labels: np.ndarray, logits: np.ndarray, metric: str) -> float | None:
+    """AUROC (detection) or weighted F1 (classification) of logits (i, c); None where it is undefined."""
+    ones = np.ones((1, len(labels)))
+    if metric == "auroc":
+        value = auroc(labels == 1, logits[:, 0], ones)[0]
+    else:
+        names = tuple(str(k) for k in range(logits.shape[1]))
+        matrix = confusion(labels, logits.argmax(axis=1), ones, len(names))
+        value = class_metrics(matrix, names)[Key("weighted_f1", "")][0]
+    return float(value) if math.isfinite(value) else None
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _stops(history: list[dict[str, Any]], settings: LoopSettings) -> bool:
+    return should_stop([row["validation_loss"] for row in history], settings)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _line(row: dict[str, Any], settings: LoopSettings) -> str:
+    metric = row.get(f"validation_{settings.checkpoint}")
+    score = "" if metric is None else f", {settings.checkpoint.replace('_', ' ')} {metric:.4f}"
+    losses = f"training loss {row['train_loss']:.4f}, validation loss {row['validation_loss']:.4f}"
+    return f"epoch {row['epoch']} of {settings.epochs}: {losses}{score}"

@@ -1,0 +1,64 @@
+"""Models by name, and their weights as safetensors: no pickle, equal weights give equal bytes."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline.clips import classes
+from pipeline.plugins import load_plugin
+from pipeline.settings.base import Section, parse_section
+from pipeline.settings.training import FitSettings
+from pipeline.store import replacing
+
+N_SUPPORTS = {"distance": 1, "correlation": 2}
+
+
+def class_names(settings: FitSettings) -> tuple[str, ...]:
+    """Names of the classes whose probabilities the model gives: one for detection, none for pre-training."""
+    return {"detection": ("seizure",), "pretraining": ()}.get(settings.task, classes(settings.scheme))
+
+
+def model_options(settings: FitSettings) -> Section:
+    """The model's typed settings, with the gate bias of this task and length."""
+    options = dict(settings.options)
+    if "init" in options:
+        options["init"] = {**options["init"], "gate_bias": settings.gate_bias}
+    kind = load_plugin("settings", f"model_{settings.model}").ModelSettings
+    return parse_section(kind, options, where=f"models.{settings.model}")
+
+
+def build_model(settings: FitSettings, *, n_features: int) -> nn.Module:
+    """A new model for the task; its initial weights come from torch's generator, seeded by the caller."""
+    module, options = load_plugin("models", settings.model), model_options(settings)
+    n_supports = N_SUPPORTS[settings.graph]
+    if settings.task == "pretraining":
+        return module.forecaster(options, n_features=n_features, n_supports=n_supports)
+    return module.classifier(
+        options,
+        n_features=n_features,
+        n_classes=len(class_names(settings)),
+        n_supports=n_supports,
+        dropout=settings.loop.dropout,
+    )
+
+
+def load_model(path: Path, card: dict[str, Any], *, device: torch.device) -> tuple[nn.Module, FitSettings]:
+    """The trained model of a safetensors file and its card, ready to predict, and the settings it was trained with."""
+    settings = parse_section(FitSettings, card["settings"], where=f"{path}, card")
+    model = build_model(settings, n_features=card["n_features"])
+    model.load_state_dict(load_file(path))
+    return model.to(device).eval(), settings
+
+
+def save_weights(path: Path, state: dict[str, Tensor]) -> None:
+    """Write tensors to one safetensors file, whole or not at all."""
+    with replacing(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read tensors from a safetensors file."""
+    return load_file(path)
