@@ -1,0 +1,35 @@
+"""What a model is shown where an electrode-second is hidden, and the graph that goes with it (occlusion.* settings)."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.explain.occlusion import Regraph
+from pipeline.graphs.correlation import correlation_weights
+from pipeline.plugins import load_plugin
+from pipeline.settings.evaluation import OcclusionSettings
+from pipeline.settings.features import FeatureSettings, GraphSettings
+from pipeline.settings.training import FitSettings
+from pipeline.training.model_io import model_options
+
+
+def fill_value(settings: OcclusionSettings, features: FeatureSettings, scaler: dict[str, Any]) -> float:
+    """Standardised value of a hidden frame: 0, the training mean, or what a second of zero microvolts gives."""
+    if settings.value == "mean":
+        return 0.0
+    silent = math.log(features.floor_amplitude) if features.kind == "fft" else 0.0
+    return (silent - scaler["mean"]) / scaler["std"]
+
+
+def correlation_regraph(fit: FitSettings, graphs: GraphSettings, scaler: dict[str, Any]) -> Regraph:
+    """Makes the correlation graph of each hidden input anew, from its frames before standardisation."""
+    supports, options = load_plugin("models", fit.model).supports, model_options(fit)
+
+    def regraph(frames: Tensor) -> Tensor:
+        raw = frames.cpu().numpy() * scaler["std"] + scaler["mean"]
+        weights = correlation_weights(raw, graphs, training_mean=scaler["mean"])
+        return torch.from_numpy(supports(weights, fit.graph, options)).to(frames.device)
+
+    return regraph
