@@ -1,8 +1,9 @@
 """Another sampling rate: by polyphase filter, streamed in blocks, or by FFT over the whole record as published.
 
 Both give `seconds * rate` samples for a record of whole seconds. The polyphase filter is that of
-`scipy.signal.resample_poly` (Kaiser window, beta 5, 10 samples of the lower rate to each side) but for a gain of exactly
-one at 0 Hz; the record is continued beyond its ends by its first and last sample, so that an offset leaves no step there.
+`scipy.signal.resample_poly` (Kaiser window, beta 5, 10 samples of the lower rate to each side) but for a gain of
+exactly one at 0 Hz; the record is continued beyond its ends by its first and last sample, so that an offset leaves no
+step there.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,181 @@
+"""The TUH EEG Seizure Corpus, v1.5.x and v2.0.x (formats.md, sections 1-7; docs/corpora.md).
+
+`find` looks at names only. The generation shows in the shape of the paths (v1: montage above the patient; v2: below the
+session, T04) and in the extensions of the annotations. Clinical reports (`.txt`, T03) are never opened.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.corpora._event_rules import Row, disagreement_s, seizures, to_events, whole_recording
+from pipeline.corpora._tusz_labels import LabelFile, read_label_file
+from pipeline.corpora.records import WHOLE_RECORDING, CorpusError, Event, RecordingFiles
+from pipeline.findings import Finding, Findings, Rejected
+
+EXTENSIONS = {"v1": (".tse", ".tse_bi", ".lbl", ".lbl_bi"), "v2": (".csv", ".csv_bi")}
+DISAGREE_S = 1.0  # two files of one recording, or a file and the EDF, may differ by this much
+_MONTAGE = re.compile(r"\d\d_tcp_[a-z_]+")
+_ID = re.compile(r"[A-Za-z0-9]+")
+_STEM = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """What a path says about a file."""
+
+    generation: str
+    official: str
+    patient: str
+    session: str
+    montage: str
+
+
+def find(root: Path | str, version: str) -> list[RecordingFiles]:
+    """The recordings below `root` (the corpus folder or its `edf`), by name only; no file is opened.
+
+    `version`: `v1` or `v2` takes that generation alone; `auto` takes what is there and raises CorpusError if both are
+    (T05: ids differ between them and no public map exists).
+    """
+    if version not in ("auto", *EXTENSIONS):
+        raise CorpusError(f"version {version!r} of a TUSZ corpus; known are auto, v1, v2")
+    found: dict[str, list[RecordingFiles]] = {"v1": [], "v2": []}
+    for folder, names in _folders(Path(root), ""):
+        annotated = {name for name in names if os.path.splitext(name)[1] in (*EXTENSIONS["v1"], *EXTENSIONS["v2"])}
+        for name in sorted(names):
+            stem, extension = os.path.splitext(name)
+            if extension.lower() == ".edf":
+                place = _place(f"{folder}{name}")
+                own = {ext for ext in (*EXTENSIONS["v1"], *EXTENSIONS["v2"]) if f"{stem}{ext}" in annotated}
+                generations = {place.generation, *(g for g, known in EXTENSIONS.items() if own & set(known))}
+                for generation in generations:
+                    found[generation].append(_recording(folder, stem, name, place, own & set(EXTENSIONS[generation])))
+    chosen = [generation for generation, files in found.items() if files]
+    if version == "auto" and len(chosen) > 1:
+        examples = " and ".join(found[generation][0].edf for generation in chosen)
+        raise CorpusError(f"{root} holds TUSZ v1 and v2 ({examples}); name one: version: v1 or version: v2")
+    return _unique(found[version] if version != "auto" else found[chosen[0]] if chosen else [])
+
+
+def _folders(folder: Path, prefix: str) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below `folder`, as prefix (with `/`, relative to the root) and names of its files."""
+    names: list[str] = []
+    inner: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (inner if entry.is_dir() else names).append(entry.name)
+    yield prefix, names
+    for name in sorted(inner):
+        yield from _folders(folder / name, f"{prefix}{name}/")
+
+
+def _place(path: str) -> _Place:
+    parts = path.split("/")
+    at = next((i for i, part in enumerate(parts) if _MONTAGE.fullmatch(part)), -1)
+    if 0 < at == len(parts) - 5:  # split / montage / bucket / patient / session / file
+        generation, official, patient, session = "v1", parts[at - 1], parts[at + 2], parts[at + 3]
+    elif 2 < at == len(parts) - 2:  # split / patient / session / montage / file
+        generation, official, patient, session = "v2", parts[at - 3], parts[at - 2], parts[at - 1]
+    else:
+        raise CorpusError(f"{path}: fits neither layout of TUSZ (docs/corpora.md); move it away or use reader: folder")
+    if not _ID.fullmatch(patient):
+        raise CorpusError(f"{path}: {patient!r} is no patient id (letters and digits)")
+    official = "dev" if official == "dev_test" else official  # v1.5.0
+    session = session.split("_")[0]  # the rest is a date
+    return _Place(generation=generation, official=official, patient=patient, session=session, montage=parts[at])
+
+
+def _recording(folder: str, stem: str, name: str, place: _Place, extensions: set[str]) -> RecordingFiles:
+    if not _STEM.fullmatch(stem):
+        raise CorpusError(f"{folder}{name}: letters, digits and _ only in a file name")
+    return RecordingFiles(
+        recording=stem,
+        patient=place.patient,
+        session=place.session,
+        montage=place.montage,
+        edf=f"{folder}{name}",
+        annotations=tuple(f"{folder}{stem}{extension}" for extension in sorted(extensions)),
+        official=place.official,
+    )
+
+
+def _unique(found: list[RecordingFiles]) -> list[RecordingFiles]:
+    """Recordings by id; files of one stem in several folders bear the folder in their id (T01, T02)."""
+    counts = Counter(files.recording for files in found)
+    named = [
+        replace(files, recording=f"{files.recording}_{files.official}_{files.montage}")
+        if counts[files.recording] > 1
+        else files
+        for files in found
+    ]
+    repeated = [name for name, count in Counter(files.recording for files in named).items() if count > 1]
+    if repeated:
+        raise CorpusError(f"recording {repeated[0]} is there twice in one split and montage; remove one")
+    return sorted(named, key=lambda files: files.recording)
+
+
+def read_events(root: Path | str, files: RecordingFiles, duration_s: float, findings: Findings) -> list[Event]:
+    """Seizures of a recording: file-level ones (channel `TERM`) and, where the corpus has them, per derivation.
+
+    Raises Rejected for annotations that cannot belong to the EDF, and where there is none: no file is not the same as
+    no seizure, and a seizure-free recording has one too.
+    """
+    read = {Path(path).suffix: read_label_file(Path(root, path), findings) for path in files.annotations}
+    if not read:
+        message = f"{files.edf}: no annotation file beside it; fetch it, or read the folder with reader: folder"
+        raise Rejected(Finding(code="annotation_missing", severity="error", action="skip", message=message))
+    _compare_durations(read, files, duration_s, findings)
+    rows = {extension: seizures(file.rows, duration_s, findings) for extension, file in read.items()}
+    if ".csv" in rows or ".csv_bi" in rows:
+        return to_events(_merge_v2(rows, files, findings))
+    return to_events(_merge_v1(rows, files, findings))
+
+
+def _compare_durations(
+    read: dict[str, LabelFile], files: RecordingFiles, duration_s: float, findings: Findings
+) -> None:  # fmt: skip
+    """The EDF decides (T15). `.lbl` files end with their last label, so they say nothing about the duration."""
+    for extension, file in read.items():
+        stated = file.duration_s
+        if stated is not None and "lbl" not in extension and abs(stated - duration_s) > DISAGREE_S:
+            message = f"{files.recording}{extension}: {stated:.2f} s, the EDF has {duration_s:.2f} s"
+            findings.add("duration_disagrees", message, action="note", value=stated, expected=duration_s)
+
+
+def _merge_v1(rows: dict[str, list[Row]], files: RecordingFiles, findings: Findings) -> list[Row]:
+    """File level from `.tse`, channels from `.lbl`; a `_bi` file (no types) only stands in for a missing one."""
+    channels = [row for row in rows.get(".lbl", rows.get(".lbl_bi", [])) if row.channel != WHOLE_RECORDING]
+    whole = rows.get(".tse", rows.get(".tse_bi"))
+    if whole is None:
+        return [*whole_recording(rows.get(".lbl", rows.get(".lbl_bi", []))), *channels]
+    for extension in (".tse_bi", ".lbl", ".lbl_bi"):
+        if extension in rows:
+            _report_disagreement(whole, rows[extension], files, extension, findings)
+    return [*whole, *channels]
+
+
+def _merge_v2(rows: dict[str, list[Row]], files: RecordingFiles, findings: Findings) -> list[Row]:
+    """File level is the union over the channels of `.csv` (T16), which has the types; else `.csv_bi`."""
+    if not rows.get(".csv"):
+        whole = rows.get(".csv_bi", [])
+        if ".csv" in rows:
+            _report_disagreement([], whole, files, ".csv_bi", findings)
+        return whole
+    channels = [row for row in rows[".csv"] if row.channel != WHOLE_RECORDING]
+    whole = whole_recording(rows[".csv"])
+    if ".csv_bi" in rows:
+        _report_disagreement(whole, rows[".csv_bi"], files, ".csv_bi", findings)
+    return [*whole, *channels]
+
+
+def _report_disagreement(
+    whole: list[Row], other: list[Row], files: RecordingFiles, extension: str, findings: Findings
+) -> None:  # fmt: skip
+    seconds = disagreement_s(whole, other)
+    if seconds > DISAGREE_S:
+        message = f"{files.recording}{extension}: differs by {seconds:.2f} s of seizure from the file-level events"
+        text = " ".join(f"{row.start_s:.4f}-{row.stop_s:.4f}" for row in other)
+        findings.add("annotation_disagrees", message, action="note", value=text[:200], seconds_affected=seconds)

@@ -1,0 +1,126 @@
+"""Index one shard: what each EDF's header says, and the seizures of its annotation files.
+
+In: a manifest and the corpus folder. Out: `recordings` and `seizures` (Parquet), and what was found on the way. A file
+that cannot be used is left out with a finding (faults.md, section 1).
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.corpora.records import CorpusError, Event, RecordingFiles
+from pipeline.corpora.shards import read_manifest, recordings_of
+from pipeline.findings import Findings, Rejected
+from pipeline.plugins import load_plugin
+from pipeline.settings.base import Section, parse_settings
+from pipeline.settings.corpora import IndexSettings
+from pipeline.signals.channels import electrode_of
+from pipeline.signals.edf_annotations import stretches
+from pipeline.signals.edf_header import EdfHeader, read_header
+from pipeline.stages.command import StageError, parser, run, start
+from pipeline.store import write_table
+
+RECORDINGS = {
+    "corpus": "string", "recording": "string", "patient": "string", "session": "string", "split": "string",
+    "montage": "string", "path": "string", "duration_s": "float64", "rate_hz": "float64", "n_signals": "int64",
+    "labels": "object", "labelled": "bool",
+}  # fmt: skip
+SEIZURES = {
+    "recording": "string", "channel": "string", "onset_s": "float64", "offset_s": "float64", "code": "string",
+    "confidence": "float64",
+}  # fmt: skip
+
+
+class Settings(Section):
+    """Sections of config.yaml that this stage uses."""
+
+    index: IndexSettings
+
+
+def main() -> None:
+    """Read the manifest, index each recording, write the three tables."""
+    options = parser(__doc__)
+    options.add_argument("--manifest", type=Path, required=True)
+    options.add_argument("--root", type=Path, required=True)
+    options.add_argument("--recordings", type=Path, required=True)
+    options.add_argument("--seizures", type=Path, required=True)
+    options.add_argument("--findings", type=Path, required=True)
+    arguments = options.parse_args()
+    logger = start(arguments)
+    settings = parse_settings(Settings, arguments.settings).index
+    findings = Findings(corpus=settings.corpus)
+    try:
+        listed = recordings_of(read_manifest(arguments.manifest))
+    except CorpusError as error:
+        raise StageError(str(error)) from None
+    recordings, seizures = index(arguments.root, listed, settings, findings)
+    write_table(arguments.recordings, pd.DataFrame(recordings, columns=list(RECORDINGS)).astype(RECORDINGS))
+    write_table(arguments.seizures, pd.DataFrame(seizures, columns=list(SEIZURES)).astype(SEIZURES))
+    write_table(arguments.findings, findings.to_frame())
+    logger.info("%d of %d recordings indexed, %d events", len(recordings), len(listed), len(seizures))
+
+
+def index(
+    root: Path, listed: list[RecordingFiles], settings: IndexSettings, findings: Findings
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `recordings` and of `seizures` for those recordings that can be used."""
+    read_events = load_plugin("corpora", settings.reader).read_events
+    recordings: list[dict[str, Any]] = []
+    seizures: list[dict[str, Any]] = []
+    for files in listed:
+        own = findings.for_recording(files.recording)
+        try:
+            header = read_header(root / files.edf, own)
+            duration_s = _duration(header)
+            events = read_events(root, files, duration_s, own)
+        except Rejected as rejected:
+            own.extend([rejected.finding])
+            continue
+        recordings.append(_recording_row(settings.corpus, files, header, duration_s, labelled=events is not None))
+        seizures += [_seizure_row(files.recording, event) for event in events or []]
+    return recordings, seizures
+
+
+def _duration(header: EdfHeader) -> float:
+    """Seconds from the first to the last sample, gaps included (their finding is made by `ingest`)."""
+    last = stretches(header, Findings())[-1]
+    return last.start_s + float((last.stop - last.first) * header.record_s)
+
+
+def _recording_row(
+    corpus: str, files: RecordingFiles, header: EdfHeader, duration_s: float, *, labelled: bool
+) -> dict[str, Any]:
+    signals = [signal for signal in header.signals if not signal.is_annotation]
+    electrodes = [signal for signal in signals if electrode_of(signal.label)] or signals
+    rates = Counter(float(header.rate_hz(signal)) for signal in electrodes if header.record_s > 0)
+    return {
+        "corpus": corpus,
+        "recording": files.recording,
+        "patient": files.patient,
+        "session": files.session,
+        "split": files.split,
+        "montage": files.montage,
+        "path": files.edf,
+        "duration_s": duration_s,
+        "rate_hz": rates.most_common(1)[0][0] if rates else 0.0,
+        "n_signals": len(signals),
+        "labels": [signal.label for signal in signals],
+        "labelled": labelled,
+    }
+
+
+def _seizure_row(recording: str, event: Event) -> dict[str, Any]:
+    return {
+        "recording": recording,
+        "channel": event.channel,
+        "onset_s": event.onset_s,
+        "offset_s": event.offset_s,
+        "code": event.code,
+        "confidence": event.confidence,
+    }
+
+
+if __name__ == "__main__":
+    run(main)
