@@ -9,6 +9,7 @@ from pipeline.settings.base import Section, SettingsError, parse_section
 from pipeline.settings.clips import ClipSettings
 from pipeline.settings.corpora import CorpusSettings, IngestSettings
 from pipeline.settings.evaluation import LocalisationSettings
+from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
@@ -118,6 +119,7 @@ class Config(Section):
     evaluation: EvaluationConfig
     occlusion: OcclusionConfig
     localisation: LocalisationSettings
+    experiments: ExperimentSettings
     report: ReportSettings
     runs: dict[str, RunSettings]
     plan: list[PlanEntry]
