@@ -19,7 +19,8 @@ class QualitySettings(Section):
 
     flat_uv: float  # standard deviation
     saturated_share: float  # of the samples, at the digital limits
-    mains_share: float  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz
+    mains_share: float  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz and of the harmonics
+    mains_residual_uv: float  # RMS of the power above 1 Hz that is not mains
     plausible_low_uv: float  # RMS, median over the electrodes
     plausible_high_uv: float
     white_noise: Literal["skip", "keep"]  # a recording whose every electrode has the spectrum of white noise

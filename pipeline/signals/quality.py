@@ -25,20 +25,23 @@ WHITE_RATIO = 1.5  # the least EEG slope known here, 0.5 (simulator.md, section 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelQuality:
-    """What one channel's samples show. `power` is the mean spectrum (f,) at `frequencies_hz`; empty if too short."""
+    """What one channel's samples show. `power` is the mean spectrum (f,) in µV² at `frequencies_hz`."""
 
     std_uv: float
     saturated_share: float
     power: np.ndarray
     frequencies_hz: np.ndarray
 
-    def mains_share(self) -> float:
-        """Share of the power above 1 Hz within 1.5 Hz of 50 or of 60 Hz."""
+    def mains(self) -> tuple[float, float]:
+        """Share of the power above 1 Hz that is mains (50 or 60 Hz and harmonics), and RMS in µV of the rest."""
         f = self.frequencies_hz
-        total = self.power[f >= 1.0].sum()
+        above = f >= 1.0
+        total = float(self.power[above].sum())
         if total <= 0.0:
-            return 0.0
-        return float(max(self.power[np.abs(f - mains) <= MAINS_WIDTH_HZ].sum() for mains in MAINS_HZ) / total)
+            return 0.0, self.std_uv
+        at_mains = [np.abs(f - mains * np.maximum(np.round(f / mains), 1.0)) <= MAINS_WIDTH_HZ for mains in MAINS_HZ]
+        mains = max(float(self.power[above & near].sum()) for near in at_mains)
+        return mains / total, float(np.sqrt(total - mains))
 
 
 def measure(
@@ -67,7 +70,9 @@ def measure(
     return ChannelQuality(
         std_uv=float(np.sqrt(variance)) * abs(scale.gain),
         saturated_share=saturated / count,
-        power=power * scale.gain**2 / max(n_windows, 1),
+        power=power
+        * scale.gain**2
+        / (max(n_windows, 1) * np.square(np.hanning(window)).sum() * window / 2),  # Parseval
         frequencies_hz=np.arange(len(power)) * rate_hz / window,
     )
 
@@ -86,8 +91,9 @@ def fault_of(quality: ChannelQuality, settings: QualitySettings) -> tuple[str, f
         return "flat", quality.std_uv, settings.flat_uv
     if quality.saturated_share > settings.saturated_share:
         return "saturated", quality.saturated_share, settings.saturated_share
-    if quality.mains_share() > settings.mains_share:
-        return "mains only", quality.mains_share(), settings.mains_share
+    share, residual_uv = quality.mains()
+    if share > settings.mains_share and residual_uv < settings.mains_residual_uv:
+        return "mains only", residual_uv, settings.mains_residual_uv
     return None
 
 
