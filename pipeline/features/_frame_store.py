@@ -69,8 +69,8 @@ def write_frames(
         for block in _whole_chunks(arrays, chunk):
             stored[done : done + len(block)] = block
             done += len(block)
-    if done != total:
-        raise ValueError(f"{path}: {done} frames for items of {total} s")
+        if done != total:  # inside the block: nothing appears under the final name
+            raise ValueError(f"{path}: {done} frames for items of {total} s")
 
 
 def _whole_chunks(arrays: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:
