@@ -29,3 +29,15 @@ def answers_chapter(results: Results) -> Chapter:
     if not blocks:
         blocks = [Note("No experiment was part of this run: it needs 12-s detection, pre-trained and from scratch.")]
     return Chapter(Section("questions", "Questions and answers", blocks), tables)
+
+
+_LEADS = {
+    "experiments": "Questions put to the models of this corpus. Every answer has its interval, also when it is no.",
+    "trial": "The same questions over corpora that were never looked at while tuning, patients pooled.",
+}
+
+
+def answer_blocks(name: str, content: Any) -> tuple[list[Block], pd.DataFrame]:
+    """A table of the answers."""
+    frame = pd.DataFrame(content["answers"])
+    return [table_of(name, name.capitalize(), frame)], frame

@@ -38,6 +38,8 @@ def bars_picture(
         axes.grid(axis="x", color="#dddddd", linewidth=0.5)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     published = " Open diamond: published for TUSZ v1.5.2, context only." if any(s.published for s in scores) else ""
-    caption = f"{metric} with patient-bootstrap interval where there is one; {plural(len(scores), 'row')}, {n}.{published}"
+    caption = (
+        f"{metric} with its patient interval where there is one; {plural(len(scores), 'row')}, n = {n}.{published}"
+    )
     alt = "; ".join(f"{score.label} {score.value:.3f}" for score in scores)
     return Picture(name, title, caption, f"{metric}: {alt}.", tidy({s.label: vars(s) for s in scores}), png)

@@ -14,7 +14,7 @@ from pipeline.report.overview import Chapter, findings_chapter, what_ran
 from pipeline.report.page import Page, render
 from pipeline.report.picture import Picture
 from pipeline.report.provenance import provenance
-from pipeline.report.scores import brief_chapter, scores_chapters
+from pipeline.report.scores import brief_chapter, scored_runs, scores_chapters
 from pipeline.report.tables import write_both
 from pipeline.report.trained import training_chapter
 from pipeline.settings.evaluation import LocalisationSettings, OcclusionSettings
@@ -44,11 +44,12 @@ def build(
     stamp: str = "",
 ) -> Built:
     """The whole report."""
+    groups = scored_runs(results)
     chapters = [
-        brief_chapter(results),
+        brief_chapter(results, groups),
         what_ran(results),
         findings_chapter(results),
-        *scores_chapters(results, settings),
+        *scores_chapters(results, settings, groups),
         examples_chapter(results, settings),
         localisation_chapter(results, settings, precise=localisation.precise),
         training_chapter(results, settings),
@@ -61,9 +62,7 @@ def build(
         banner=SYNTHETIC_LINE if results.synthetic else REAL_LINE,
         synthetic=results.synthetic,
         sections=[chapter.section for chapter in chapters],
-        caveats=caveats(
-            synthetic=results.synthetic, value=occlusion.value if mapped else "", graph=occlusion.graph if mapped else ""
-        ),
+        caveats=caveats(synthetic=results.synthetic, occlusion=occlusion if mapped else None),
         provenance=provenance(results),
         stamp=stamp,
     )
@@ -93,5 +92,3 @@ def write(built: Built, folder: Path, *, max_mb: float) -> None:
     html = render(built.page, max_mb=max_mb)
     with replacing(folder / "index.html") as temporary:
         temporary.write_text(html, encoding="utf-8")
-
-

@@ -1,5 +1,7 @@
 """Which clips the page shows in full, and their samples, annotation, map and graph read from the stores."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,7 +23,10 @@ def choose(scores: pd.DataFrame, count: int) -> list[tuple[str, str]]:
     focal = rows[rows["focal"] == "focal"]
     kind, rows = ("focal clip", focal) if len(focal) else ("clip", rows)
     rows = rows.sort_values(["localisation", "clip"], ascending=[False, True], kind="stable").reset_index(drop=True)
-    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)) if len(rows) else []
+    if not len(rows):
+        return []
+    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
+
     chosen = []
     for place in places:
         word = "Best" if place == 0 else "Worst" if place == len(rows) - 1 else f"Rank {place + 1} of the"
@@ -72,7 +77,13 @@ def maps_of(path: str) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
 
 
 def _view(
-    results: Results, entry: RunEntry, clip: pd.Series, why: str, drop: NDArray, electrodes: list[str], table: pd.DataFrame
+    results: Results,
+    entry: RunEntry,
+    clip: Any,
+    why: str,
+    drop: NDArray,
+    electrodes: list[str],
+    table: pd.DataFrame,
 ) -> ClipView | None:
     found = _samples(results, clip)
     if found is None:
@@ -107,7 +118,8 @@ def _samples(results: Results, clip: pd.Series) -> tuple[NDArray[np.float32], fl
         with reading_store(path) as group:
             name = f"{clip['recording']}/{clip['segment']}"
             if name in group:
-                return np.asarray(group[name][:, first : first + round(int(clip["length_s"]) * rate)]), rate
+                stored: Any = group[name]
+                return np.asarray(stored[:, first : first + round(int(clip["length_s"]) * rate)]), rate
     return None
 
 
@@ -127,9 +139,11 @@ def spans(seizures: pd.DataFrame, clip: pd.Series) -> list[Span]:
 def _weights(results: Results, entry: RunEntry, clip: str) -> NDArray[np.floating] | None:
     for path in graph_paths(results.inventory, entry.graph, entry.clips_key):
         with reading_store(path) as group:
-            names = list(dict(group.attrs).get("clips", []))
+            attributes: dict[str, Any] = dict(group.attrs)
+            stored: Any = group["weights"]
+            names = list(attributes.get("clips", []))
             if clip in names:
-                return np.asarray(group["weights"][names.index(clip)])
+                return np.asarray(stored[names.index(clip)])
             if not names:
-                return np.asarray(group["weights"][0])
+                return np.asarray(stored[0])
     return None

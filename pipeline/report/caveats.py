@@ -1,5 +1,7 @@
 """What a reader must know before believing a number of the page (spec report.md, section 4)."""
 
+from pipeline.settings.evaluation import OcclusionSettings
+
 SYNTHETIC_LINE = (
     "SYNTHETIC DATA: every recording behind this page was made by a simulator. No clinical claim follows from it."
 )
@@ -10,12 +12,12 @@ _OCCLUDED = {"mean": "the training mean, which is zero after standardisation", "
 _GRAPH = {"held": "the graph stays that of the untouched clip", "recomputed": "the graph is recomputed"}
 
 
-def caveats(*, synthetic: bool, value: str, graph: str) -> list[tuple[str, str]]:
-    """Heads and texts. `value`, `graph`: how occlusion was done (occlusion.value, occlusion.graph); empty: no maps."""
+def caveats(*, synthetic: bool, occlusion: OcclusionSettings | None) -> list[tuple[str, str]]:
+    """Heads and texts. `occlusion`: how it was done; None: there are no maps."""
     how = (
-        f"An occluded electrode-second becomes {_OCCLUDED.get(value, value)}, and {_GRAPH.get(graph, graph)}."
-        if value
-        else "No occlusion map was computed here. Occluding with zero may mean zero after standardisation or zero microvolts."
+        "No occlusion map was computed here. Zero may mean zero after standardisation or zero microvolts."
+        if occlusion is None
+        else f"A hidden electrode-second becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
     )
     data = (
         "All data are synthetic: no clinical claim. Published numbers beside them were measured on other data."
@@ -23,13 +25,22 @@ def caveats(*, synthetic: bool, value: str, graph: str) -> list[tuple[str, str]]
         else "Scores on a few real samples speak of plausibility only."
     )
     return [
-        ("Occlusion is about the model.", "Each map is scaled within itself, so maps cannot be compared with one another. "
-         "A map shows what the model used, not where the seizure starts."),
-        ("Bipolar differences are for display.", "Colour on a bipolar trace is the difference of its two electrodes' "
-         "values; sign and size have no physical meaning, and two electrodes that matter equally cancel out."),
-        ("Electrode labels are derived.", "Annotations name derivations such as F7-T3. They cannot say which of the two "
-         "electrodes is ictal, and FZ and PZ are in no derivation, so they carry no label."),
+        (
+            "Occlusion is about the model.",
+            "Each map is scaled within itself, so maps cannot be compared with one another. A map shows what the model "
+            "used, not where the seizure starts.",
+        ),
+        (
+            "Bipolar differences are for display.",
+            "Colour on a bipolar trace is the difference of its two electrodes' values. Sign and size have no physical "
+            "meaning, and two electrodes that matter equally cancel out.",
+        ),
+        (
+            "Electrode labels are derived.",
+            "Annotations name derivations such as F7-T3. They cannot say which of the two electrodes is ictal, and FZ "
+            "and PZ are in no derivation, so they carry no label.",
+        ),
         ("What occlusion puts in.", how),
         ("Data.", data),
         ("Use.", "Research use only; not a medical device."),
-    ]  # fmt: skip
+    ]

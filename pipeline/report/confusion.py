@@ -17,7 +17,14 @@ def confusion_numbers(matrices: NDArray[np.floating], classes: list[str]) -> dic
 
 
 def confusion_picture(
-    name: str, title: str, matrices: NDArray[np.floating], classes: list[str], *, n_patients: int, synthetic: bool, dpi: int
+    name: str,
+    title: str,
+    matrices: NDArray[np.floating],
+    classes: list[str],
+    *,
+    n_patients: int,
+    synthetic: bool,
+    dpi: int,
 ) -> Picture:
     """One matrix with count and per cent in every cell; rows are true classes."""
     numbers = confusion_numbers(matrices, classes)
@@ -43,5 +50,9 @@ def confusion_picture(
         f"{plural(len(matrices), 'seed')} below it. n = {plural(round(float(counts.sum())), 'test clip')} of "
         f"{plural(n_patients, 'patient')}."
     )
-    hits = [f"{label} {'absent' if np.isnan(shares[i, i]) else f'{shares[i, i]:.0%}'}" for i, label in enumerate(classes)]
-    return Picture(name, title, caption, f"Confusion matrix; correct share by true class: {', '.join(hits)}.", numbers, png)
+    hits = [
+        f"{label} {'absent' if np.isnan(shares[i, i]) else f'{shares[i, i]:.0%}'}" for i, label in enumerate(classes)
+    ]
+    return Picture(
+        name, title, caption, f"Confusion matrix; correct share by true class: {', '.join(hits)}.", numbers, png
+    )

@@ -45,8 +45,8 @@ def examples_chapter(results: Results, settings: ReportSettings) -> Chapter:
         blocks = [Note("No occlusion map was computed (plan: maps), so there is nothing to show here.")]
     else:
         blocks.insert(0, Text(
-            "Each electrode-second of a clip is replaced in turn; the fall of the seizure logit is its occlusion value, "
-            "scaled to 0-1 within the clip. The clips are picked by rank, not by eye."
+            "Each electrode-second of a clip is replaced in turn; the fall of the seizure logit is its occlusion "
+            "value, scaled to 0-1 within the clip. The clips are picked by rank, not by eye."
         ))  # fmt: skip
     return Chapter(Section("examples", "What the model used", blocks))
 
@@ -65,7 +65,7 @@ def case_pictures(results: Results, entry: RunEntry, view: ClipView, *, dpi: int
         name = f"graph-{slug(view.clip)}"
         what = "Occlusion value, mean over time"
         made.append(graph_picture(name, values, view.weights, graph=entry.graph, what=what, **common))
-    return made + [topomap_picture(f"head-{slug(view.clip)}", head_panels(view), what="Occlusion value", **common)]
+    return [*made, topomap_picture(f"head-{slug(view.clip)}", head_panels(view), what="Occlusion value", **common)]
 
 
 def head_panels(view: ClipView) -> list[tuple[str, np.ndarray]]:
@@ -155,8 +155,8 @@ def _in_words(entry: RunEntry, summary: dict[str, Any]) -> str:
     focal = cases.get(("any", "masked", "focal"))
     start = (
         f"{title_of(entry)}: {plural(summary.get('n_clips', 0), 'map')} of "
-        f"{plural(summary.get('n_patients', 0), 'patient')} ({summary.get('n_flat', 0)} flat, {summary.get('n_mixed', 0)} "
-        "of mixed type)."
+        f"{plural(summary.get('n_patients', 0), 'patient')} ({summary.get('n_flat', 0)} flat, "
+        f"{summary.get('n_mixed', 0)} of mixed type)."
     )
     if not focal or not (focal.get("precise") or {}).get("n_clips"):
         return f"{start} No focal clip has a defined localisation."

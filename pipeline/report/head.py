@@ -4,6 +4,7 @@ Electrodes lie where their unit-sphere coordinates fall in the azimuthal equidis
 middle, the equator (FP1, T3, O1 ...) on the head's outline, nose up.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def graph_picture(
 
 def topomap_picture(
     name: str,
-    panels: list[tuple[str, NDArray[np.floating]]],
+    panels: Sequence[tuple[str, NDArray[np.floating]]],
     *,
     electrodes: list[str],
     positions: NDArray[np.floating],
@@ -106,7 +107,7 @@ def topomap_picture(
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     numbers = tidy({"panels": {title: dict(zip(electrodes, values, strict=True)) for title, values in panels}})
     caption = (
-        f"{what}, measured at {len(electrodes)} electrodes (dots) and interpolated between them by a thin-plate spline; "
+        f"{what}, measured at {len(electrodes)} electrodes (dots), interpolated between them by a thin-plate spline;  "
         f"{len(panels)} panel{'s' if len(panels) > 1 else ''}: {'; '.join(title for title, _ in panels)}."
     )
     peak = [electrodes[int(np.argmax(values))] for _, values in panels]
@@ -134,15 +135,18 @@ def _draw_edges(axes: Axes, kept: list[dict[str, Any]], places: dict[str, NDArra
     for edge in kept:
         width = 0.4 + 1.8 * edge["weight"] / strongest
         arrow = FancyArrowPatch(
-            places[edge["from"]], places[edge["to"]], arrowstyle="-|>" if directed else "-", mutation_scale=6,
-            shrinkA=7, shrinkB=8, linewidth=width, color="#777777", connectionstyle="arc3,rad=0.1" if directed else None,
+            tuple(places[edge["from"]]), tuple(places[edge["to"]]), arrowstyle="-|>" if directed else "-",
+            mutation_scale=6,
+            shrinkA=7, shrinkB=8, linewidth=width, color="#777777",
+            connectionstyle="arc3,rad=0.1" if directed else "arc3",
         )  # fmt: skip
         axes.add_patch(arrow)
 
 
 def _draw_nodes(axes: Axes, values: NDArray[np.floating], places: dict[str, NDArray], scale: Normalize) -> Any:
     xy = np.array(list(places.values()))
-    dots = axes.scatter(*xy.T, c=values, cmap=VALUE_MAP, norm=scale, s=210, edgecolors="black", linewidths=0.8, zorder=3)
+    look: dict[str, Any] = {"s": 210, "edgecolors": "black", "linewidths": 0.8, "zorder": 3}
+    dots = axes.scatter(xy[:, 0], xy[:, 1], c=values, cmap=VALUE_MAP, norm=scale, **look)
     for (label, (x, y)), value in zip(places.items(), values, strict=True):
         dark = scale(float(value)) < 0.55
         axes.text(x, y, label, ha="center", va="center", fontsize=5.6, color="white" if dark else "black", zorder=4)

@@ -1,4 +1,4 @@
-"""Picture 7: histograms of coverage and localisation, focal against generalised seizures (Tang et al. 2022, figure 4)."""
+"""Picture 7: histograms of coverage and localisation, focal against generalised (Tang et al. 2022, figure 4)."""
 
 from typing import Any
 
@@ -21,7 +21,11 @@ def histogram_numbers(scores: pd.DataFrame, *, precise: float) -> dict[str, Any]
     out: dict[str, Any] = {"bins": BINS, "precise_above": precise}
     for group in GROUPS:
         rows = scores[scores["focal"] == group]
-        out[group] = {"clips": int(rows["clip"].nunique()), "patients": int(rows["patient"].nunique()), "rows": len(rows)}
+        out[group] = {
+            "clips": int(rows["clip"].nunique()),
+            "patients": int(rows["patient"].nunique()),
+            "rows": len(rows),
+        }
         for score in SCORES:
             values = rows[score].dropna().to_numpy(dtype=np.float64)
             out[group][score] = {
@@ -42,7 +46,9 @@ def histogram_picture(
         for axes, score in zip(figure.subplots(1, 2), SCORES, strict=True):
             for shift, group in enumerate(GROUPS):
                 part = numbers[group][score]
-                share = "none defined" if part["share_precise"] is None else f"{part['share_precise']:.1%} > {precise:g}"
+                share = (
+                    "none defined" if part["share_precise"] is None else f"{part['share_precise']:.1%} > {precise:g}"
+                )
                 axes.bar(
                     BINS[:-1] + 0.005 + 0.045 * shift, part["counts"], width=0.043, align="edge", color=SERIES[shift],
                     hatch=_HATCH[group], edgecolor="black", linewidth=0.5,

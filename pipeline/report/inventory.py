@@ -24,10 +24,11 @@ class RunEntry(Section):
     scheme: str = "four"
     metrics: str
     curves: str | None = None
-    histories: list[str] = []
-    cards: list[str] = []
-    predictions: list[str] = []
-    maps: list[str] = []
+    histories: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
     localisation: str | None = None
     summary: str | None = None
 
@@ -56,11 +57,11 @@ class Inventory(Section):
     segments: list[str]
     findings: list[str]
     splits: str | None = None
-    runs: list[RunEntry] = []
-    pretraining: list[PretrainingEntry] = []
-    clips: dict[str, list[str]] = {}
-    signals: list[str] = []
-    graphs: dict[str, str | list[str]] = {}
+    runs: tuple[RunEntry, ...] = ()
+    pretraining: tuple[PretrainingEntry, ...] = ()
+    clips: dict[str, list[str]]
+    signals: tuple[str, ...] = ()
+    graphs: dict[str, str | list[str]]
     experiments: str | None = None
     trial: str | None = None
 

@@ -63,14 +63,19 @@ def clips_table(results: Results) -> pd.DataFrame:
     for name, clips in results.clips.items():
         for split in _splits(clips) if len(clips) else []:
             part = clips[clips["split"] == split]
-            row: dict[str, Any] = {"task": name, "split": split, "clips": len(part), "patients": part["patient"].nunique()}
+            row: dict[str, Any] = {
+                "task": name,
+                "split": split,
+                "clips": len(part),
+                "patients": part["patient"].nunique(),
+            }
             row["with seizure"] = int((part["label"] == 1).sum()) if name.startswith("detection") else pd.NA
             numbers = class_numbers(part["code"], "four") if name.startswith("classification") else None
             for k, label in enumerate(classes("four")):
                 row[label] = int((numbers == k).sum()) if numbers is not None else pd.NA
             rows.append(row)
     frame = pd.DataFrame(rows)
-    return frame.astype({name: "Int64" for name in ("with seizure", *classes("four"))}) if rows else frame
+    return frame.astype(dict.fromkeys(("with seizure", *classes("four")), "Int64")) if rows else frame
 
 
 def runs_table(results: Results) -> pd.DataFrame:
@@ -80,10 +85,11 @@ def runs_table(results: Results) -> pd.DataFrame:
 
 def _run_row(results: Results, entry: RunEntry) -> dict[str, Any]:
     cards = [results.cards[path] for path in entry.cards]
-    parameters = next((card[key] for card in cards for key in ("parameters", "n_parameters") if key in card), pd.NA)
+    parameters = next((card["parameters"] for card in cards), pd.NA)
     return {
         "run": entry.run, "task": entry.task, "clip (s)": entry.length_s, "graph": entry.graph,
-        "start": "pre-trained" if entry.init == "ssl" else "random", "seeds": len(entry.seeds), "parameters": parameters,
+        "start": "pre-trained" if entry.init == "ssl" else "random", "seeds": len(entry.seeds),
+        "parameters": parameters,
         "occlusion maps": bool(entry.maps),
     }  # fmt: skip
 
@@ -99,8 +105,8 @@ def findings_chapter(results: Results) -> Chapter:
     shown = gone[columns].head(200)
     blocks: list[Block] = [
         Text(
-            f"{plural(len(rows), 'finding')} on {plural(rows['recording'].nunique(), 'recording')}. Every input ends as "
-            "used, used with findings, skipped or rejected; nothing is dropped silently."
+            f"{plural(len(rows), 'finding')} on {plural(rows['recording'].nunique(), 'recording')}. Every input ends "
+            "as used, used with findings, skipped or rejected; nothing is dropped silently."
         ),
         table_of("findings", "Findings by code", by_code, decimals=0),
     ]

@@ -1,6 +1,6 @@
 """What every picture of the report has in common: a PNG of fixed bytes, its numbers, alt text, a caption that states n.
 
-Fonts are the ones that matplotlib brings, files carry no date, and what shows synthetic data says so inside the picture.
+Fonts are the ones that matplotlib brings; files carry no date; what shows synthetic data says so in the picture.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -27,8 +27,9 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 VALUE_MAP = "cividis"  # readable with every colour vision and in grey
 MARK = "SYNTHETIC DATA"
+Layout = Literal["constrained"] | None
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.spines.top": False,
@@ -65,8 +66,8 @@ class Picture:
 
 
 @contextmanager
-def drawing(width_in: float, height_in: float, *, layout: str | None = "constrained") -> Iterator[Figure]:
-    """Yield an empty figure in the report's style; call `finish` inside the block. `layout` None: place axes by hand."""
+def drawing(width_in: float, height_in: float, *, layout: Layout = "constrained") -> Iterator[Figure]:
+    """Yield an empty figure in the report's style; call `finish` inside the block. `layout` None: axes by hand."""
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width_in, height_in), layout=layout)
 
@@ -79,7 +80,9 @@ def finish(figure: Figure, *, synthetic: bool, dpi: int, colours: int = 256) -> 
     figure.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
     image = Image.open(io.BytesIO(raw.getvalue())).convert("RGB")
     small = io.BytesIO()
-    image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        small, "PNG", optimize=True
+    )
     return small.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Numbers printed in the paper, shown beside ours (Tang et al., ICLR 2022, tables 2, 3, 6 and figure 4c).
 
-The CSV files in `published/` were transcribed from the paper, one value a row. They were measured on TUSZ v1.5.2; on any
-other corpus they are context, not a target.
+The CSV files in `published/` were transcribed from the paper, one value a row. They were measured on TUSZ v1.5.2;
+on any other corpus they are context, not a target.
 """
 
 from functools import cache

@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 
 from pipeline.report.derivations import DOUBLE_BANANA, bipolar, present, side
 from pipeline.report.examples import ClipView, for_display
-from pipeline.report.picture import ACCENT, LEFT, MIDLINE, RIGHT, VALUE_MAP, Picture, drawing, finish, plural, slug, tidy
+from pipeline.report.picture import (
+    ACCENT,
+    LEFT,
+    MIDLINE,
+    RIGHT,
+    VALUE_MAP,
+    Picture,
+    drawing,
+    finish,
+    plural,
+    slug,
+    tidy,
+)
 
 SENSITIVITIES_UV_MM = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000)
 PITCH_MM = 8.0  # distance between two traces
@@ -37,7 +49,9 @@ def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
             _draw_map(below, view)
         figure.text(0.012, 0.985, _headline(view), fontsize=10.5, weight="bold", va="top")
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=256)
-    return Picture(f"traces-{slug(view.clip)}", f"Traces of {view.clip}", _caption(view, numbers), _alt(view), numbers, png)
+    return Picture(
+        f"traces-{slug(view.clip)}", f"Traces of {view.clip}", _caption(view, numbers), _alt(view), numbers, png
+    )
 
 
 def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64]) -> dict[str, Any]:
@@ -128,7 +142,9 @@ def _draw_spans(axes: Axes, view: ClipView, names: list[str], rows: dict[str, fl
         if end <= start:
             continue
         if span.channel == "TERM":
-            box = Rectangle((start, low + 0.05), end - start, high - low - 0.65, fill=False, linestyle="--", linewidth=1.6)
+            box = Rectangle(
+                (start, low + 0.05), end - start, high - low - 0.65, fill=False, linestyle="--", linewidth=1.6
+            )
             axes.add_patch(box)
             axes.text(start, high - 0.52, f"annotated seizure ({span.code})", va="bottom", fontsize=8.5, weight="bold")
         elif span.channel in names:
@@ -192,6 +208,8 @@ def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
 
 def _alt(view: ClipView) -> str:
     seizure = [span for span in view.spans if span.channel == "TERM"]
-    where = f"annotated seizure from {seizure[0].onset_s:.0f} to {seizure[0].offset_s:.0f} s" if seizure else "no seizure"
+    where = (
+        f"annotated seizure from {seizure[0].onset_s:.0f} to {seizure[0].offset_s:.0f} s" if seizure else "no seizure"
+    )
     shown = "with occlusion overlay" if view.occlusion is not None else "without occlusion overlay"
     return f"EEG traces of {view.length_s} s in the double banana montage, {where}, {shown}."

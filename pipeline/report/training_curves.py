@@ -24,7 +24,9 @@ def metric_column(frame: pd.DataFrame) -> str | None:
     return names[0] if names else None
 
 
-def training_picture(name: str, title: str, histories: dict[str, pd.DataFrame], *, synthetic: bool, dpi: int) -> Picture:
+def training_picture(
+    name: str, title: str, histories: dict[str, pd.DataFrame], *, synthetic: bool, dpi: int
+) -> Picture:
     """Losses left (solid: training, dashed: validation), validation metric right; one colour a model."""
     metrics = [metric_column(frame) for frame in histories.values()]
     panels = 2 if any(metrics) else 1

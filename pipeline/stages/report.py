@@ -34,7 +34,11 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     results = read_results(arguments.inventory)
     built = build(
-        results, settings.report, localisation=settings.localisation, occlusion=settings.occlusion, stamp=arguments.stamp
+        results,
+        settings.report,
+        localisation=settings.localisation,
+        occlusion=settings.occlusion,
+        stamp=arguments.stamp,
     )
     write(built, arguments.out, max_mb=settings.report.max_mb)
     size = (arguments.out / "index.html").stat().st_size / 1e6
