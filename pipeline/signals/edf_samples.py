@@ -12,7 +12,7 @@ from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal, reje
 
 # By upper case, which turns both micro signs into a Greek capital; the last is a micro sign that was written as UTF-8.
 MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
-CACHE_RECORDS = 64  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
+CACHE_RECORDS = 96  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
 
 
 class Scale:
@@ -74,15 +74,27 @@ def decode(
     per_record = signals[0].samples_per_record
     if any(signal.samples_per_record != per_record for signal in signals):
         raise ValueError("signals of different rates are decoded apart")
+    in_file = sorted(range(len(signals)), key=lambda i: signals[i].offset)
+    gains = np.array([scales[i].gain for i in in_file], np.float32)[:, None, None]
+    offsets = np.array([scales[i].offset for i in in_file], np.float32)[:, None, None]
+    runs = _runs([signals[i].offset for i in in_file], per_record)
     decoded = np.empty((len(signals), stop - first, per_record), dtype=np.float32)
     records = mapped_records(header, first, stop)
     for low in range(0, stop - first, CACHE_RECORDS):
         block = records[low : low + CACHE_RECORDS]
-        for n, (signal, scale) in enumerate(zip(signals, scales, strict=True)):
-            target = decoded[n, low : low + CACHE_RECORDS]
-            np.multiply(block[:, signal.offset : signal.offset + per_record], np.float32(scale.gain), out=target)
-            target += np.float32(scale.offset)
-    return decoded.reshape(len(signals), -1)  # (n, record, s) -> (n, record * s)
+        for a, b, start in runs:
+            columns = block[:, start : start + (b - a) * per_record].reshape(len(block), b - a, per_record)
+            target = decoded[a:b, low : low + CACHE_RECORDS]
+            np.multiply(columns.transpose(1, 0, 2), gains[a:b], out=target)  # (record, n, s) -> (n, record, s)
+            target += offsets[a:b]
+    whole = decoded.reshape(len(signals), -1)  # (n, record, s) -> (n, record * s)
+    return whole if in_file == list(range(len(signals))) else whole[np.argsort(in_file)]
+
+
+def _runs(offsets: Sequence[int], per_record: int) -> list[tuple[int, int, int]]:
+    """Signals that lie side by side in a record, as (first, stop, offset of the first): decoded in one go."""
+    starts = [i for i, offset in enumerate(offsets) if i == 0 or offset != offsets[i - 1] + per_record]
+    return [(a, b, offsets[a]) for a, b in zip(starts, [*starts[1:], len(offsets)], strict=True)]
 
 
 def blocks(first: int, stop: int, size: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import scipy.fft
+import scipy.signal
 
 from pipeline.settings.signals import QualitySettings
 from pipeline.signals.edf_annotations import Stretch
@@ -77,11 +78,15 @@ def measure(
     )
 
 
+def _taper(window: int) -> np.ndarray:
+    return scipy.signal.windows.hann(window, sym=False).astype(np.float32)
+
+
 def _spectrum(values: np.ndarray, window: int) -> tuple[np.ndarray, int]:
     """Sum (f,) of the Hann-tapered power spectra of the whole windows in `values` (s,), and their number."""
     n = len(values) // window
     cut = values[: n * window].reshape(n, window)
-    tapered = (cut - cut.mean(axis=1, keepdims=True)) * np.hanning(window).astype(np.float32)
+    tapered = (cut - cut.mean(axis=1, keepdims=True)) * _taper(window)
     return (np.abs(scipy.fft.rfft(tapered, axis=1)) ** 2).sum(axis=0, dtype=np.float64), n
 
 
