@@ -73,7 +73,7 @@ def main() -> None:
     if not len(seeds[0].labels):
         raise command.StageError(f"{arguments.predictions[0]}: no test clip; the corpus needs test patients")
     table = metrics_table(seeds, classes, settings.evaluation)
-    head = {"run": settings.run, "task": settings.task, "length_s": settings.length_s}
+    head: dict[str, Any] = {"run": settings.run, "task": settings.task, "length_s": settings.length_s}
     for place, (name, value) in enumerate(head.items()):
         table.insert(place, name, value)
     write_table(arguments.metrics, table)

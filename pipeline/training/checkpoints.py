@@ -63,7 +63,7 @@ class Checkpoints:
     def save(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Replace the state by this one."""
         with replacing(self.state) as temporary:
-            save_file(tensors, temporary, metadata={"record": json.dumps(record, sort_keys=True)})
+            save_file(tensors, temporary, metadata={"record": json.dumps(record)})
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The last state, or None."""

@@ -151,7 +151,7 @@ def load_clips(
         frames=frames.to(home),
         first=first,
         first_target=first_target,
-        lengths=torch.from_numpy(table["length_s"].to_numpy(dtype=np.int64)),
+        lengths=torch.tensor(table["length_s"].to_numpy(dtype=np.int64)),
         graphs=_read_graphs(graphs, tables, settings, device),
         mirror=torch.from_numpy(mirror_permutation(settings.electrodes, settings.augment.mirror_pairs)),
         scaler=standard,
@@ -164,7 +164,7 @@ def load_clips(
 def _labels(table: pd.DataFrame, task: Task, scheme: str) -> np.ndarray:
     if task == "classification":
         return class_numbers(table["code"], scheme)
-    return table["label"].to_numpy(dtype=np.int64)
+    return table["label"].to_numpy(dtype=np.int64, copy=True)
 
 
 def _read_frames(

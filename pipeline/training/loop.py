@@ -28,7 +28,7 @@ from pipeline.training.losses import loss_function
 from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
 
 LOGGER = logging.getLogger("ictograph")
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, per parameter
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, per parameter; the step counter lives on the CPU
 
 
 class Diverged(ValueError):
@@ -173,9 +173,9 @@ class _Run:
         tensors, record = stored
         self.model.load_state_dict(_below(tensors, "model."))
         for name, parameter in self.model.named_parameters():
-            state = {moment: tensors[f"adam.{name}.{moment}"] for moment in MOMENTS}
+            homes = {"step": torch.device("cpu"), "exp_avg": parameter.device, "exp_avg_sq": parameter.device}
             self.optimiser.state[parameter] = {
-                moment: value if moment == "step" else value.to(parameter.device) for moment, value in state.items()
+                moment: tensors[f"adam.{name}.{moment}"].to(home, copy=True) for moment, home in homes.items()
             }
         LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.loop.epochs)
         return record["history"], _below(tensors, "best.")
