@@ -23,12 +23,13 @@ def frames(signal: np.ndarray, rate_hz: float, settings: FeatureSettings) -> np.
     windows = signal[:, : seconds * rate].reshape(n, seconds, rate).swapaxes(0, 1)  # (t, n, samples of one second)
     made = np.empty((seconds, n, rate // 2), dtype=np.float32)
 
-    def transform(start: int) -> None:
-        block = slice(start, start + BLOCK_SECONDS)
-        log_amplitude(windows[block], settings.floor_amplitude, out=made[block])
+    def transform(worker: int) -> None:
+        for start in range(worker * BLOCK_SECONDS, seconds, WORKERS * BLOCK_SECONDS):
+            block = slice(start, start + BLOCK_SECONDS)
+            log_amplitude(windows[block], settings.floor_amplitude, out=made[block])
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(transform, range(0, seconds, BLOCK_SECONDS)))
+        list(pool.map(transform, range(WORKERS)))
     return made
 
 
