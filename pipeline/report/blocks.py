@@ -91,7 +91,7 @@ def with_interval(value: float | None, low: float | None, high: float | None, *,
     """`0.893 [0.82, 0.94]`; the interval is left out where there is none."""
     shown = cell(value, decimals=decimals)
     bounds = [cell(bound, decimals=max(decimals - 1, 1)) for bound in (low, high)]
-    return shown if "–" in (shown, *bounds) else f"{shown} [{bounds[0]}, {bounds[1]}]"
+    return shown if "–" in (shown, *bounds) else f"{shown} [{bounds[0]},\u00a0{bounds[1]}]"
 
 
 def listed(items: Iterable[str]) -> str:

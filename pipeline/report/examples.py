@@ -36,6 +36,7 @@ class ClipView:
     probability: float | None = None
     localisation: float | None = None
     why: str = ""  # why this clip is shown
+    breaks_s: tuple[int, ...] = ()  # where one map ends and the next, scaled by itself, begins
 
 
 def for_display(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float64]:

@@ -95,7 +95,7 @@ def mean_pictures(results: Results, entry: RunEntry, *, dpi: int) -> list[Pictur
     name = f"head-mean-{entry.clips_key}-{slug(entry.run)}"
     made = topomap_picture(
         name, panels, electrodes=electrodes, positions=coordinates(electrodes), synthetic=results.synthetic, dpi=dpi,
-        what=f"Mean occlusion value of all maps, {title_of(entry)}",
+        what="Mean occlusion value of all maps",
     )  # fmt: skip
     return [Picture(name, f"Mean map, {title_of(entry)}", made.caption, made.alt, made.numbers, made.png)]
 

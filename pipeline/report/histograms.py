@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.report.picture import SERIES, Picture, drawing, finish, plural, tidy
 
-BINS = np.linspace(0.0, 1.0, 11)
+BINS = np.arange(11) / 10  # exact tenths: 0.7 falls into 0.7-0.8
 SCORES = ("coverage", "localisation")
 GROUPS = ("focal", "generalised")
 _HATCH = {"focal": "", "generalised": "///"}

@@ -28,11 +28,13 @@ def what_ran(results: Results) -> Chapter:
     hours = corpus["hours"].sum() if len(corpus) else 0.0
     lead = (
         f"Corpus “{results.inventory.corpus}”: {plural(len(results.recordings), 'recording')}, {hours:.1f} hours, of "
-        f"{plural(int(corpus['patients'].sum()) if len(corpus) else 0, 'patient')}. No patient is in two splits."
+        f"{plural(int(corpus['patients'].sum()) if len(corpus) else 0, 'patient')}."
     )
+    if results.splits is not None:
+        lead += " The workflow has checked that no patient and no samples are in two splits."
     blocks: list[Block] = [Text(lead)] if len(corpus) else [Note("No recording is in this corpus, so nothing ran.")]
     if len(corpus):
-        blocks.append(table_of("corpus", "Recordings by split", corpus, decimals=1))
+        blocks.append(table_of("corpus", "Recordings by split", corpus, decimals=2))
     blocks += [table_of("clips", "Clips by task and split", clips)] if len(clips) else [Note("No clip was cut.")]
     blocks += [table_of("runs", "Models", runs)] if len(runs) else [Note("No model was trained.")]
     return Chapter(Section("what-ran", "What ran", blocks), {"corpus": corpus, "clips": clips, "runs": runs})
@@ -60,7 +62,7 @@ def corpus_table(results: Results) -> pd.DataFrame:
 def clips_table(results: Results) -> pd.DataFrame:
     """One row a task, length and split: clips, patients, with seizure, and clips of each class of four."""
     rows = []
-    for name, clips in results.clips.items():
+    for name, clips in sorted(results.clips.items(), key=lambda pair: (not pair[0].startswith("detection"), pair[0])):
         for split in _splits(clips) if len(clips) else []:
             part = clips[clips["split"] == split]
             row: dict[str, Any] = {

@@ -104,7 +104,7 @@ def in_print(printed: tuple[float, float | None] | None) -> str:
     """`0.866 ± 0.016`."""
     if printed is None:
         return ""
-    return f"{printed[0]:.3f}" if printed[1] is None else f"{printed[0]:.3f} ± {printed[1]:.3f}"
+    return f"{printed[0]:.3f}" if printed[1] is None else f"{printed[0]:.3f}\u00a0±\u00a0{printed[1]:.3f}"
 
 
 def _name(entry: RunEntry) -> str:
@@ -116,6 +116,6 @@ def _cell(run: Scored, metric: str) -> str:
     if row is None:
         return "–"
     text = with_interval(row["value"], row["low"], row["high"])
-    spread = f"\n± {row['std']:.3f} over {row['n_seeds']} seeds" if row["std"] is not None else ""
+    spread = f"\n±\u00a0{row['std']:.3f} over {row['n_seeds']}\u00a0seeds" if row["std"] is not None else ""
     printed = run.printed(metric)
     return text + spread + (f"\npublished {in_print(printed)}" if printed else "")

@@ -169,6 +169,8 @@ def _draw_map(axes: Axes, view: ClipView) -> None:
     )  # fmt: skip
     axes.set_yticks(np.arange(n) + 0.5, [view.electrodes[row] for row in order], fontsize=6)
     axes.set(xlim=(0, view.length_s), xlabel="seconds since the start of the clip")
+    for second in view.breaks_s:
+        axes.axvline(second, color="white", linewidth=2.5)
     axes.set_ylabel("occlusion, electrode", fontsize=8)
     inset = axes.inset_axes((0.80, 1.035, 0.2, 0.05))
     bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.5, 1])
@@ -201,7 +203,8 @@ def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
     if view.occlusion is not None:
         text += (
             f" Orange: {plural(cells, 'derivation-second')} where the occlusion values of the two electrodes differ by"
-            " more than 0.5. Bottom: the occlusion map itself, scaled to 0-1 within this clip (left, midline, right)."
+            " more than 0.5. Bottom: the occlusion map itself, left, midline and right electrodes, scaled to 0-1 "
+            f"within {'each part between white lines' if view.breaks_s else 'this clip'}."
         )
     return text.strip()
 
