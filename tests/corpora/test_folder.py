@@ -1,0 +1,123 @@
+"""A plain folder of EDFs: patients, events beside and inside, names that are safe."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.corpora.folder import find, read_events
+from pipeline.corpora.records import CorpusError
+from pipeline.findings import Findings
+from tests.signals.edf_builder import EdfFile, annotation_channel, scalp_channels
+
+REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real-eeg"
+
+
+def touch(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"")
+
+
+def patients(root, version="auto"):
+    return {files.edf: files.patient for files in find(root, version)}
+
+
+def test_patients(tmp_path):
+    touch(tmp_path, "p1/a.edf", "p1/more/b.EDF", "sub-2_run-1.edf", "sub-2_run-2.edf", "notes.txt", ".hidden/x.edf")
+    expected = {"p1/a.edf": "p1", "p1/more/b.EDF": "p1", "sub-2_run-1.edf": "sub-2", "sub-2_run-2.edf": "sub-2"}
+    assert patients(tmp_path) == expected
+    assert patients(tmp_path, "stems")["p1/a.edf"] == "a"
+    assert len(set(patients(tmp_path, "files").values())) == 4
+    with pytest.raises(CorpusError, match="folder for each patient"):
+        find(tmp_path, "folders")
+    with pytest.raises(CorpusError, match="known are"):
+        find(tmp_path, "v1")
+
+
+def test_split_folders(tmp_path):
+    touch(tmp_path, "train/p1/a.edf", "test/p2/b.edf", "p3/c.edf")
+    assert {files.patient: files.official for files in find(tmp_path, "auto")} == {
+        "p1": "train",
+        "p2": "test",
+        "p3": "",
+    }
+
+
+def test_recording_names_are_safe_and_distinct(tmp_path):
+    touch(tmp_path, "p 1/é a.edf", "p_1/_a.edf", "p+1/=cmd.edf", f"p/{'x' * 200}.edf")
+    names = [files.recording for files in find(tmp_path, "auto")]
+    assert len(set(names)) == 4
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") for name in names)
+    assert all(len(name) < 130 for name in names)
+
+
+def events_of(root, duration_s=100.0):
+    (files,) = find(root, "auto")
+    findings = Findings()
+    return read_events(root, files, duration_s, findings), [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize("name", ["a_events.tsv", "a.tsv", "a.csv"])
+@pytest.mark.parametrize("column", ["eventType", "trial_type"])
+def test_events_beside_the_edf(tmp_path, name, column):
+    """Seven-column BIDS, core BIDS, or the same with commas; BOM and CRLF occur (T44)."""
+    touch(tmp_path, "p/a.edf")
+    mark = "," if name.endswith("csv") else "\t"
+    rows = [["onset", "duration", column, "confidence"], ["10.00", "20.00", "sz_foc_ia", "n/a"],
+            ["0", "9", "bckg", "1"], ["40.0", "5", "whatever", "n/a"], ["x", "5", "sz", "n/a"], ["50", "10", "tcsz", "0.5"]]  # fmt: skip
+    (tmp_path / "p" / name).write_text("\ufeff" + "\r\n".join(mark.join(row) for row in rows) + "\r\n")
+    events, codes = events_of(tmp_path)
+    assert [(e.onset_s, e.offset_s, e.code, e.confidence) for e in events] == [
+        (10, 30, "cpsz", 1.0),
+        (50, 60, "tcsz", 0.5),
+    ]
+    assert codes == ["annotation_invalid", "unknown_label"]
+
+
+def test_channels_of_events(tmp_path):
+    touch(tmp_path, "p/sub-1_eeg.edf")
+    text = "onset\tduration\teventType\tconfidence\tchannels\n1\t2\tsz\tn/a\tF7-T3,T3-C3\n"
+    (tmp_path / "p/sub-1_events.tsv").write_text(text)
+    assert [event.channel for event in events_of(tmp_path)[0]] == ["TERM", "F7-T3", "T3-C3"]
+
+
+def test_tusz_csv_beside_a_plain_edf(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a.csv").write_text(
+        "# version = csv_v1.0.0\nchannel,start_time,stop_time,label,confidence\nTERM,1,5,seiz,1\n"
+    )
+    assert [event.code for event in events_of(tmp_path)[0]] == ["seiz"]
+
+
+def test_a_table_without_the_columns_is_told(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a.csv").write_text("start,stop\n1,2\n")
+    assert events_of(tmp_path) == ([], ["annotation_invalid"])
+
+
+@pytest.mark.parametrize(("text", "code"), [("sz_foc_ia", "cpsz"), ("Seizure", "seiz"), ("fnsz", "fnsz")])
+def test_events_inside(tmp_path, text, code):
+    made = scalp_channels(np.random.default_rng(0), records=4)
+    lists = [f"+{i}\x14\x14\0" for i in range(4)]
+    lists[1] += f"+1.5\x152\x14{text}\x14\0+2\x14no duration\x14\0"
+    EdfFile([*made, annotation_channel(lists)], reserved="EDF+C").write(tmp_path / "p" / "a.edf")
+    events, codes = events_of(tmp_path, 4.0)
+    assert [(event.onset_s, event.offset_s, event.code) for event in events] == [(1.5, 3.5, code)]
+    assert codes == []
+
+
+def test_no_events_at_all(tmp_path):
+    EdfFile(scalp_channels(np.random.default_rng(0), records=4)).write(tmp_path / "p" / "a.edf")
+    assert events_of(tmp_path, 4.0) == (None, ["annotation_missing"])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder real-eeg is not beside the repository")
+def test_the_real_seizure_times():
+    found = {files.edf: files for files in find(REAL, "auto")}
+    assert len(found) == 33
+    times = {"1": (1143, 1213), "2": (1220, 1274), "4": (1006, 1080), "5": (904, 971)}
+    for number, expected in times.items():
+        files = found[f"siena_f8_64hz/PN00-{number}_F8_64Hz.edf"]
+        (event,) = read_events(REAL, files, 3000.0, Findings())
+        assert (event.onset_s, event.offset_s, event.code) == (*expected, "cpsz")

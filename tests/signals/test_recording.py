@@ -1,0 +1,215 @@
+"""One EDF as clean segments: quality, missing electrodes, whole seconds, gaps, and the published switches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.signal
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pipeline.findings import Findings, Rejected
+from pipeline.settings.base import SettingsError
+from pipeline.settings.config import parse_config
+from pipeline.settings.signals import SignalCompat
+from pipeline.signals.interpolation import interpolation_matrix
+from pipeline.signals.recording import open_recording
+from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, annotation_channel, eeg, scalp_channels
+
+CONFIG = parse_config(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
+
+
+def opened(path, *, channels=None, signals=None, quality=None, **compat):
+    """The recording and its findings, with changes to the settings of config.yaml."""
+    chosen = CONFIG.signals.model_copy(
+        update={**(signals or {}), "quality": CONFIG.signals.quality.model_copy(update=quality or {})}
+    )
+    findings = Findings()
+    recording = open_recording(
+        path,
+        channels=CONFIG.channels.model_copy(update=channels or {}),
+        signals=chosen,
+        compat=SignalCompat(**{"zero_unreadable": False, "resample_length": "seconds", **compat}),
+        findings=findings,
+    )
+    return recording, [finding.code for finding in findings]
+
+
+def samples(recording, segment=0):
+    return np.concatenate([block for _, block in recording.blocks(recording.segments[segment])], axis=1)
+
+
+def refused(path, **changes):
+    with pytest.raises(Rejected) as caught:
+        opened(path, **changes)
+    return caught.value.finding
+
+
+def physical(channel):
+    return channel.samples.reshape(-1) * 0.1
+
+
+@pytest.fixture
+def channels():
+    return scalp_channels(np.random.default_rng(3))
+
+
+def test_a_good_recording(tmp_path, channels):
+    recording, codes = opened(EdfFile(channels[::-1]).write(tmp_path / "a.edf"))
+    assert codes == []
+    clean = samples(recording)
+    assert (clean.shape, clean.dtype) == ((19, 4000), np.float32)
+    for row, channel in zip(clean, channels, strict=True):
+        expected = scipy.signal.resample_poly(physical(channel), 25, 32, padtype="edge")
+        np.testing.assert_allclose(row, expected, atol=0.2)
+
+
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(block_s=st.floats(1.0, 25.0))
+def test_any_block_length_gives_equal_samples(tmp_path, channels, block_s):
+    path = EdfFile(channels).write(tmp_path / "a.edf")
+    whole = samples(opened(path, signals={"block_s": 600.0})[0])
+    np.testing.assert_array_equal(samples(opened(path, signals={"block_s": block_s})[0]), whole)
+
+
+def test_fft_is_scipy_over_the_whole_record(tmp_path, channels):
+    recording, _ = opened(EdfFile(channels).write(tmp_path / "a.edf"), signals={"resampling": "fft"})
+    for row, channel in zip(samples(recording), channels, strict=True):
+        np.testing.assert_allclose(row, scipy.signal.resample(physical(channel), 4000), atol=1e-3)
+
+
+def test_a_fraction_of_a_second_is_cut_or_squeezed(tmp_path):
+    """D2: 20.5 s give 4,000 samples; of the first 20 s by default, of all 20.5 s as published."""
+    rng = np.random.default_rng(0)
+    made = scalp_channels(rng, records=41, per_record=128)
+    path = EdfFile(made, record_s="0.5").write(tmp_path / "a.edf")
+    cut, codes = opened(path, signals={"resampling": "fft"})
+    assert codes == ["fraction_cut"]
+    squeezed, _ = opened(path, signals={"resampling": "fft"}, resample_length="published")
+    x = physical(made[0])
+    np.testing.assert_allclose(samples(cut)[0], scipy.signal.resample(x[: 20 * 256], 4000), atol=1e-3)
+    np.testing.assert_allclose(samples(squeezed)[0], scipy.signal.resample(x, 4000), atol=1e-3)
+    with pytest.raises(SettingsError, match="fft"):
+        opened(path, resample_length="published")
+
+
+def test_T24_electrodes_of_other_rates(tmp_path, channels):
+    rng = np.random.default_rng(9)
+    channels[4] = Channel("EEG C3-REF", eeg(rng, records=20, per_record=400))
+    channels.append(Channel("IBI", np.ones((20, 1))))
+    path = EdfFile(channels).write(tmp_path / "a.edf")
+    recording, codes = opened(path)
+    assert codes == ["mixed_rate"]
+    expected = scipy.signal.resample_poly(physical(channels[4]), 1, 2, padtype="edge")
+    np.testing.assert_allclose(samples(recording)[4], expected, atol=0.2)
+    published, _ = opened(path, zero_unreadable=True)  # D1
+    assert not samples(published)[4].any()
+    assert samples(published)[5].any()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda rng: np.full((20, 256), 7), "flat"),
+        (lambda rng: np.where(rng.random((20, 256)) < 0.3, 32767, eeg(rng, records=20, per_record=256)), "saturated"),
+        (lambda rng: np.round(900 * np.sin(2 * np.pi * 60 * np.arange(5120) / 256)).reshape(20, 256), "mains only"),
+    ],
+)
+def test_bad_channels_count_as_missing(tmp_path, channels, make, kind):
+    channels[6] = Channel("EEG P3-REF", make(np.random.default_rng(1)))
+    path = EdfFile(channels).write(tmp_path / "a.edf")
+    findings = Findings()
+    with pytest.raises(Rejected, match="P3"):
+        open_recording(
+            path,
+            channels=CONFIG.channels,
+            signals=CONFIG.signals,
+            compat=SignalCompat(zero_unreadable=False, resample_length="seconds"),
+            findings=findings,
+        )
+    (finding,) = findings
+    assert (finding.code, finding.channel) == ("bad_channel", "P3")
+    assert kind in finding.message
+    recording, codes = opened(path, channels={"missing": "interpolate"})
+    assert codes == ["bad_channel", "electrode_interpolated"]
+    assert np.isfinite(samples(recording)).all()
+
+
+def test_mains_on_top_of_eeg_is_no_fault(tmp_path, channels):
+    hum = np.round(9000 * np.sin(2 * np.pi * 60 * np.arange(5120) / 256)).reshape(20, 256).astype(np.int16)
+    for channel in channels:
+        channel.samples = channel.samples + hum
+    assert opened(EdfFile(channels).write(tmp_path / "a.edf"))[1] == []
+
+
+def test_T27_missing_electrodes(tmp_path, channels):
+    kept = [channel for channel in channels if channel.label not in ("EEG FZ-REF", "EEG PZ-REF")]
+    path = EdfFile(kept).write(tmp_path / "a.edf")
+    finding = refused(path)
+    assert (finding.code, finding.value) == ("missing_electrode", "FZ, PZ")
+    recording, codes = opened(path, channels={"missing": "interpolate"})
+    assert codes == ["electrode_interpolated"] * 2
+    clean = samples(recording)
+    present = [electrode for electrode in ELECTRODES if electrode not in ("FZ", "PZ")]
+    weights = interpolation_matrix(present, ["FZ", "PZ"])
+    rows = clean[[ELECTRODES.index(electrode) for electrode in present]]
+    np.testing.assert_allclose(clean[[16, 18]], weights @ rows, atol=1e-3)
+    assert refused(path, channels={"missing": "interpolate", "max_interpolated": 1}).code == "missing_electrode"
+
+
+def test_interpolation_restores_a_smooth_field():
+    """Spherical splines reproduce a constant and come near a slow gradient."""
+    import mne
+
+    positions = mne.channels.make_standard_montage("colin27_1020").get_positions()["ch_pos"]
+    names = {name.upper(): place for name, place in positions.items()}
+    present = [electrode for electrode in ELECTRODES if electrode not in ("CZ", "F3")]
+    weights = interpolation_matrix(present, ["CZ", "F3"])
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=0.02)
+    gradient = {electrode: names[electrode] @ [300.0, 500.0, 200.0] for electrode in ELECTRODES}
+    guess = weights @ np.array([gradient[electrode] for electrode in present])
+    span = max(gradient.values()) - min(gradient.values())
+    np.testing.assert_allclose(guess, [gradient["CZ"], gradient["F3"]], atol=0.1 * span)
+
+
+def test_gaps_make_segments(tmp_path):
+    rng = np.random.default_rng(2)
+    lists = [f"+{onset}\x14\x14\0" for onset in (0, 1, 2, 3, 3600, 3601)]
+    made = [*scalp_channels(rng, records=6), annotation_channel(lists)]
+    path = EdfFile(made, reserved="EDF+D").write(tmp_path / "d.edf")
+    recording, codes = opened(path)
+    assert codes == ["discontinuous"]
+    assert [(s.name, s.start_s, s.n_samples) for s in recording.segments] == [("000", 0.0, 800), ("001", 3600.0, 400)]
+    alone = scipy.signal.resample_poly(made[0].samples[4:].reshape(-1) * 0.1, 25, 32, padtype="edge")
+    np.testing.assert_allclose(samples(recording, 1)[0], alone, atol=0.2)  # nothing of the first segment leaks in
+    assert refused(path, signals={"strict": True}).code == "discontinuous"
+
+
+def test_strict_refuses_repairs(tmp_path, channels):
+    file = EdfFile(channels)
+    file.fields["records"] = "99"
+    path = file.write(tmp_path / "a.edf")
+    assert opened(path)[1] == ["truncated"]
+    assert refused(path, signals={"strict": True}).code == "truncated"
+
+
+def test_white_noise_is_no_eeg(tmp_path):
+    rng = np.random.default_rng(4)
+    made = [Channel(f"EEG {name}-REF", rng.integers(-500, 500, (10, 256))) for name in ELECTRODES]
+    path = EdfFile(made).write(tmp_path / "noise.edf")
+    assert refused(path).code == "fixture"
+    assert opened(path, quality={"white_noise": "keep"})[0].segments
+
+
+def test_an_implausible_unit_is_told(tmp_path, channels):
+    for channel in channels:
+        channel.unit = "mV"
+    _, codes = opened(EdfFile(channels).write(tmp_path / "a.edf"))
+    assert set(codes) == {"unit_converted", "amplitude_implausible"}
+
+
+def test_too_short(tmp_path):
+    made = scalp_channels(np.random.default_rng(0), records=3, per_record=64)
+    assert refused(EdfFile(made, record_s="0.25").write(tmp_path / "a.edf")).code == "too_short"
