@@ -60,11 +60,13 @@ def main() -> None:
     # before numpy is imported: one thread, as Snakemake gives a job; products of small matrices lose by more
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     rows = []
-    print(f"{'':58}{'ours (s)':>10}{'plain (s)':>11}{'ratio':>8}{'target':>8}{'met':>5}", flush=True)
+    print(
+        f"{'seconds, unless the unit is a size':58}{'ours':>10}{'plain':>10}{'ratio':>8}{'target':>8}{'met':>5}  unit"
+    )
     for module in modules(arguments.only).values():
         for row in map(judged, module.measure()):
-            name, ours, reference, ratio, target, met, _ = cells(row)
-            print(f"{name:58}{ours:>10}{reference:>11}{ratio:>8}{target:>8}{met:>5}", flush=True)
+            name, ours, reference, ratio, target, met, unit = cells(row)
+            print(f"{name:58}{ours:>10}{reference:>10}{ratio:>8}{target:>8}{met:>5}  {unit}", flush=True)
             rows.append(row)
     if arguments.out:
         write_tsv(arguments.out, rows)
