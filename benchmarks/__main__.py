@@ -60,9 +60,8 @@ def main() -> None:
     # before numpy is imported: one thread, as Snakemake gives a job; products of small matrices lose by more
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     rows = []
-    print(
-        f"{'seconds, unless the unit is a size':58}{'ours':>10}{'plain':>10}{'ratio':>8}{'target':>8}{'met':>5}  unit"
-    )
+    head = "seconds, unless the unit is a size"
+    print(f"{head:58}{'ours':>10}{'plain':>10}{'ratio':>8}{'target':>8}{'met':>5}  unit", flush=True)
     for module in modules(arguments.only).values():
         for row in map(judged, module.measure()):
             name, ours, reference, ratio, target, met, unit = cells(row)
