@@ -65,7 +65,9 @@ def test_events_beside_the_edf(tmp_path, name, column):
     touch(tmp_path, "p/a.edf")
     mark = "," if name.endswith("csv") else "\t"
     rows = [["onset", "duration", column, "confidence"], ["10.00", "20.00", "sz_foc_ia", "n/a"],
-            ["0", "9", "bckg", "1"], ["40.0", "5", "whatever", "n/a"], ["x", "5", "sz", "n/a"], ["50", "10", "tcsz", "0.5"]]  # fmt: skip
+            ["0", "9", "bckg", "1"],
+            ["40.0", "5", "whatever", "n/a"], ["x", "5", "sz", "n/a"],
+            ["50", "10", "tcsz", "0.5"]]  # fmt: skip
     (tmp_path / "p" / name).write_text("\ufeff" + "\r\n".join(mark.join(row) for row in rows) + "\r\n")
     events, codes = events_of(tmp_path)
     assert [(e.onset_s, e.offset_s, e.code, e.confidence) for e in events] == [
