@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.report.blocks import Block, Note, Section, Text, table_of
+from pipeline.report.blocks import Block, Note, Section, Table, Text
 from pipeline.report.inventory import Results
 from pipeline.report.overview import Chapter
 from pipeline.store import read_json
@@ -37,7 +37,12 @@ _LEADS = {
 }
 
 
-def answer_blocks(name: str, content: Any) -> tuple[list[Block], pd.DataFrame]:
-    """A table of the answers."""
+def answer_blocks(name: str, content: dict[str, Any]) -> tuple[list[Block], pd.DataFrame]:
+    """Question, answer and the sentence that says how it was found, one row each."""
     frame = pd.DataFrame(content["answers"])
-    return [table_of(name, name.capitalize(), frame)], frame
+    if not len(frame):
+        return [Note("None of the questions can be answered from what was planned.")], frame
+    rows = [[one["question"], one["answer"], one["sentence"]] for one in content["answers"]]
+    over = f" over {content['n_corpora']} unseen corpora" if "n_corpora" in content else ""
+    caption = f"{name.capitalize()}{over}: value [95 % patient interval]"
+    return [Table(f"answers-{name}", caption, ["question", "answer", "how it was found"], rows)], frame

@@ -42,4 +42,6 @@ def bars_picture(
         f"{metric} with its patient interval where there is one; {plural(len(scores), 'row')}, n = {n}.{published}"
     )
     alt = "; ".join(f"{score.label} {score.value:.3f}" for score in scores)
-    return Picture(name, title, caption, f"{metric}: {alt}.", tidy({s.label: vars(s) for s in scores}), png)
+    return Picture(
+        name, title, caption, f"{metric} side by side: {alt}.", tidy({s.label: vars(s) for s in scores}), png
+    )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-BAND_HZ = (1.0, 70.0)  # the band in which traces are read; the model sees the unfiltered signal
+BAND_HZ = (1.0, 40.0)  # for the eye, without mains; the model sees the unfiltered signal
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClipView:
 
 
 def for_display(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float64]:
-    """Filter traces (n, s) to 1-70 Hz without phase shift; samples that are not finite become zero."""
+    """Filter traces (n, s) to 1-40 Hz without phase shift; samples that are not finite become zero."""
     clean = np.nan_to_num(np.asarray(signal, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = BAND_HZ
     stop = [low, min(high, 0.45 * rate_hz)]

@@ -191,9 +191,10 @@ def _headline(view: ClipView) -> str:
 
 def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
     step, cells = numbers["sensitivity_uv_per_mm"], len(numbers["overlay"])
+    count = f"{len(view.breaks_s) + 1} clips side by side (n = 1 recording)" if view.breaks_s else "One clip (n = 1)"
     text = (
-        f"{view.why} One clip (n = 1) of {view.length_s} s, {plural(len(numbers['derivations']), 'derivation')}, "
-        f"{step} µV/mm, shown at 1-70 Hz; left chains blue, right chains red."
+        f"{view.why} {count} of {view.length_s} s, {plural(len(numbers['derivations']), 'derivation')}, "
+        f"{step} µV/mm, shown at 1-40 Hz; left chains blue, right chains red."
     )
     if any(span.channel == "TERM" for span in view.spans):
         text += " Dashed box: annotated seizure; black line under a trace: this derivation is annotated."

@@ -92,7 +92,8 @@ def read_folder(
         segments = ingest.ingest(root, table, options, findings, store, log)
     files = pd.DataFrame({"recording": [one.recording for one in listed], "file": [one.edf for one in listed]})
     files["label"] = [labels.get(one.edf, "") for one in listed]
-    for row in files[files["label"].str.startswith(FIXTURE)].itertuples():
+    known = {finding.recording for finding in findings if finding.code == "fixture"}
+    for row in files[files["label"].str.startswith(FIXTURE) & ~files["recording"].isin(known)].itertuples():
         findings.for_recording(str(row.recording)).add("fixture", str(row.label), severity="info", action="note")
     return (
         files,

@@ -41,9 +41,10 @@ ELECTRODES = [
     "PZ",
 ]
 RATE_HZ, LENGTH_S, PATIENTS = 200, 60, 4
-REPORT = ReportSettings(title="Ictograph", example_clips=2, dpi=50, max_mb=5)
+REPORT = ReportSettings(title="Ictograph", example_clips=1, dpi=40, max_mb=5)
 LOCALISATION_SETTINGS = LocalisationSettings(
-    threshold=0.5, precise=0.8, second_rule="any", edge_value="max", permutations=5, bootstrap=50, confidence=0.95, seed=0
+    threshold=0.5, precise=0.8, second_rule="any", edge_value="max", permutations=5, bootstrap=50, confidence=0.95,
+    seed=0,
 )  # fmt: skip
 OCCLUSION = OcclusionSettings(value="mean", graph="held", batch=8, clips="correct")
 
@@ -76,8 +77,8 @@ def _corpus(folder: Path, recordings: list[str], rng: np.random.Generator, label
     columns = ["recording", "channel", "onset_s", "offset_s", "code", "confidence"]
     write_table(folder / "seizures.parquet", pd.DataFrame(rows, columns=columns))
     write_table(folder / "segments.parquet", pd.DataFrame({
-        "recording": recordings, "patient": patients, "session": "s1", "split": splits, "segment": "000", "start_s": 0.0,
-        "duration_s": 120.0, "n_samples": 120 * RATE_HZ, "rate_hz": float(RATE_HZ),
+        "recording": recordings, "patient": patients, "session": "s1", "split": splits, "segment": "000",
+        "start_s": 0.0, "duration_s": 120.0, "n_samples": 120 * RATE_HZ, "rate_hz": float(RATE_HZ),
         "digest": [f"d{k}" for k in range(PATIENTS)], "derivations": [["F7-T3", "T3-T5"]] * PATIENTS,
     }))  # fmt: skip
     found = Findings(corpus="made-up", recording=recordings[0])
@@ -148,8 +149,8 @@ def _run_files(folder: Path, task: str) -> None:
     write_json(
         folder / f"{task}-card.json", {"parameters": 168641, "settings": {"task": task}, "inputs": {"clips": ["ab"]}}
     )
-    epochs = pd.DataFrame({"epoch": [1, 2], "learning_rate": [1e-3, 5e-4], "train_loss": [0.7, 0.5],
-                           "validation_loss": [0.8, 0.6], "validation_auroc": [0.6, 0.8], "kept": [False, True]})  # fmt: skip
+    epochs = pd.DataFrame({"epoch": [1, 2], "train_loss": [0.7, 0.5], "kept": [False, True],
+                           "validation_loss": [0.8, 0.6], "validation_auroc": [0.6, 0.8]})  # fmt: skip
     write_table(folder / f"{task}-history.parquet", epochs)
     predictions = read_table(folder / f"{task}-predictions.parquet")
     names = ("seizure",) if task == "detection" else classes("four")
@@ -166,8 +167,8 @@ def _run_files(folder: Path, task: str) -> None:
 
 def _inventory(folder: Path, synthetic: bool) -> dict[str, Any]:
     def run(name: str, task: str, length: int, **more: Any) -> dict[str, Any]:
-        one = {key: [f"{folder}/{task}-{file}"] for key, file in (
-            ("histories", "history.parquet"), ("cards", "card.json"), ("predictions", "predictions.parquet"))}  # fmt: skip
+        kinds = {"histories": "history.parquet", "cards": "card.json", "predictions": "predictions.parquet"}
+        one = {key: [f"{folder}/{task}-{file}"] for key, file in kinds.items()}
         fixed = {"run": name, "task": task, "length_s": length, "seeds": [0], "graph": "distance", "init": "scratch"}
         files = {"metrics": f"{folder}/{task}-metrics.parquet", "curves": f"{folder}/{task}-curves.json"}
         return {**fixed, **files, **one, **more}
@@ -178,8 +179,9 @@ def _inventory(folder: Path, synthetic: bool) -> dict[str, Any]:
         "corpus": "made-up", "synthetic": synthetic, "splits": None,
         **{key: [f"{folder}/{key}.parquet"] for key in ("recordings", "seizures", "segments", "findings")},
         "runs": [run("dist", "detection", 60, **maps), run("dist", "classification", 60)],
-        "pretraining": [], "signals": [f"{folder}/signals.zarr.zip"], "graphs": {"distance": f"{folder}/distance.zarr.zip"},
-        "clips": {"detection-60s": [f"{folder}/detection.parquet"], "classification-60s": [f"{folder}/classification.parquet"]},
+        "pretraining": [], "signals": [f"{folder}/signals.zarr.zip"],
+        "graphs": {"distance": f"{folder}/distance.zarr.zip"},
+        "clips": {f"{task}-60s": [f"{folder}/{task}.parquet"] for task in ("detection", "classification")},
         "experiments": None, "trial": None,
     }  # fmt: skip
 
