@@ -2,7 +2,8 @@
 
 The plain cell is the published way: at every second concatenate input and state, multiply by each support in turn,
 stack the terms, one matrix product; the same weights, and equal results are checked first. A clip computed by itself
-reads its seconds from the stored recording and makes frames, graph and supports each time. OMP_NUM_THREADS says how many threads both ways use.
+reads its seconds from the stored recording and makes frames, graph and supports each time. OMP_NUM_THREADS says how
+many threads both ways use; on a busy machine one is fairest.
 """
 
 import tempfile
