@@ -12,7 +12,7 @@ from pipeline.explain.localisation_summary import COLUMNS as LOCALISATION
 from pipeline.explain.localisation_summary import summarise
 from pipeline.explain.map_store import OcclusionMaps, write_maps
 from pipeline.findings import Findings
-from pipeline.graphs.electrodes import POSITIONS
+from pipeline.graphs.distance import distance_weights
 from pipeline.metrics.evaluation import Predicted, metrics_table
 from pipeline.settings.evaluation import EvaluationSettings, LocalisationSettings, OcclusionSettings
 from pipeline.settings.report import ReportSettings
@@ -92,10 +92,8 @@ def _corpus(folder: Path, recordings: list[str], rng: np.random.Generator, label
             array[...] = rng.normal(scale=20, size=shape).astype("float32")
     with writing_store(folder / "distance.zarr.zip") as group:
         n = len(ELECTRODES)
-        positions = np.array([POSITIONS[name] for name in ELECTRODES])
-        distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
         weights = group.create_array("weights", shape=(1, n, n), chunks=(1, n, n), dtype="float64", compressors=None)
-        weights[...] = (np.exp(-((distance / distance.std()) ** 2)) * (distance <= 0.9))[None]
+        weights[...] = distance_weights(ELECTRODES, kappa=0.9)[None]
 
 
 def _clips(folder: Path, recordings: list[str], label: str) -> pd.DataFrame:
