@@ -37,7 +37,7 @@ class SimulationSettings(Section):
     cohort: dict[str, dict[Split, int]]  # class (CF GN AB CT) -> patients per split
     recordings_per_patient: int
     minutes: float
-    ratio: tuple[float, float]  # seizure-to-background amplitude at the peak electrode, drawn per patient
+    ratio: tuple[float, float]  # seizure-to-background amplitude over the 12 strongest electrodes, by patient
     seizures: dict[str, list[int]]  # class -> numbers of seizures in a recording, all equally likely
     montages: dict[Montage, float]  # share of the patients recorded in each
     hard_negatives: HardNegativeSettings

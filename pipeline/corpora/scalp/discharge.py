@@ -22,6 +22,8 @@ ENVELOPE_HZ = 25
 COUPLING = 0.5  # κ
 NOISE = 0.09  # per square root of a second
 AFTER_S = 2.0  # seconds that are still integrated after the end
+DEVELOPED = 0.25  # share of its duration after which a discharge's amplitude is measured
+STRONGEST = 12  # electrodes over which that amplitude is taken
 NOISE_EVERY = 4  # steps between two kicks of noise
 
 
@@ -53,7 +55,7 @@ class Discharge:
     weights: Array
     growth: float  # g, per second
     components: tuple[Component, ...]
-    amplitude_uv: float  # RMS at the peak electrode when developed
+    amplitude_uv: float  # RMS over the strongest electrodes when developed
     electrodes: tuple[str, ...] = ()  # the focus, or the sites
     stays_focal: bool = False
     flattening: float = 0.0  # share of the background that vanishes in the first seconds
@@ -131,7 +133,7 @@ def _gain(draw: np.random.Generator, component: Component, n: int, rate_hz: int)
     """Amplitude (n,) of a component over its time."""
     gain = tapered(n, rate_hz, component.edge_s)
     if component.growing:
-        gain = gain * np.linspace(0.25, 1.0, n)
+        gain = gain * np.linspace(0.4, 1.0, n)
     if component.waning:
         knots = draw.uniform(1 - component.waning, 1.0, max(3, int(n / rate_hz) + 2))
         gain = gain * np.interp(np.arange(n) * (len(knots) - 1) / n, np.arange(len(knots)), knots)
@@ -139,9 +141,8 @@ def _gain(draw: np.random.Generator, component: Component, n: int, rate_hz: int)
 
 
 def _developed_amplitude(total: Array, rate_hz: int) -> float:
-    """Largest RMS of any scalp electrode over five seconds, against the average."""
-    centred = total[:19] - total.mean(0)
-    long = min(5 * rate_hz, total.shape[1])
-    whole = total.shape[1] // long * long
-    power = (centred[:, :whole].reshape(19, -1, long) ** 2).mean(2)
-    return float(np.sqrt(power.max()))
+    """RMS in µV over the `STRONGEST` scalp electrodes, against the average, once the discharge has developed."""
+    end = total.shape[1] - int(AFTER_S * rate_hz)
+    developed = total[:19, int(DEVELOPED * end) : end]
+    developed = developed - developed.mean(0)
+    return float(np.sqrt(np.sort((developed**2).mean(1))[-STRONGEST:].mean()))

@@ -13,6 +13,7 @@ from pipeline.corpora.scalp.waves import Mark, band_noise, phase_of, random_span
 from pipeline.settings.simulation import HardNegativeSettings
 
 Array = NDArray[np.floating]
+PEAK_GAIN = 1.4  # a ratio is meant over several electrodes (discharge.py); these events peak at one or two
 TEMPORAL = ("T3", "T4", "T5", "T6", "F7", "F8")
 
 
@@ -38,7 +39,7 @@ def hard_negatives(
     for kind, (rate, duration_s, make) in makers.items():
         for start_s, stop_s in random_spans(draw, rate * per_recording, duration_s, n / patient.rate_hz):
             first, last = int(start_s * patient.rate_hz), int(stop_s * patient.rate_hz)
-            size_uv = float(draw.uniform(*ratio)) * patient.background_uv
+            size_uv = PEAK_GAIN * float(draw.uniform(*ratio)) * patient.background_uv
             names = make(draw, patient, head, field[:, first:last], size_uv)
             marks.append(Mark(kind=kind, start_s=start_s, stop_s=stop_s, electrodes=names))
     if draw.random() < rates.photic_share:

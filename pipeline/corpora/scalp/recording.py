@@ -25,6 +25,9 @@ from pipeline.settings.simulation import SimulationSettings
 from pipeline.signals.montages import MONTAGES
 
 Array = NDArray[np.floating]
+STREAMS = (
+    "background", "seizures", "like", "discharges", "like_discharges", "negatives", "artefacts", "muscle", "files",
+)  # fmt: skip
 MIDLINE = ("FZ", "PZ")
 UNDER_ELECTRODE_M = 0.020  # sources this near to an electrode's foot decide when it is recruited
 
@@ -49,14 +52,14 @@ def simulate_recording(
     """Simulate one recording; `key` is the patient's number and the session, and with the seed all that it hangs on."""
     rate, total_s = patient.rate_hz, float(int(settings.minutes * 60))
     n = int(total_s * rate)
-    names = ("background", "seizures", "like", "discharges", "negatives", "artefacts", "muscle", "files")
-    streams = {name: generator(settings.seed, *key, name) for name in names}
+    streams = {name: generator(settings.seed, *key, name) for name in STREAMS}
     brain = background(streams["background"], patient, head, n)
     seizures = draw_seizures(streams["seizures"], patient, head, settings.seizures[patient.kind], total_s)
     expected = settings.hard_negatives.seizure_like * total_s / 240.0
     like = draw_seizure_like(streams["like"], patient, head, expected, total_s, settings.ratio)
-    like = [one for one in like if not any(_overlap(one, other) for other in seizures)]
-    seizure, alike = _discharges(streams["discharges"], head, [seizures, like], rate, n)
+    seizure = _discharges(streams["discharges"], head, seizures, rate, n, apart_from=[])
+    alike = _discharges(streams["like_discharges"], head, like, rate, n, apart_from=seizures)
+    like = [one for one in like if not _meets(one, seizures)]
     brain *= _background_gain(head, seizures, rate, n)
     negatives, marks = hard_negatives(streams["negatives"], patient, head, n, settings.hard_negatives, settings.ratio)
     noise, heart, more = artefacts(streams["artefacts"], patient, head, n)
@@ -83,23 +86,34 @@ def reference(potential: Array, montage: str) -> Array:
     return potential - potential[:19].mean(0)
 
 
-def _overlap(one: Discharge, other: Discharge) -> bool:
-    return one.onset_s < other.onset_s + other.duration_s + 3 and other.onset_s < one.onset_s + one.duration_s + 3
+def _meets(one: Discharge, others: list[Discharge]) -> bool:
+    return any(
+        one.onset_s < other.onset_s + other.duration_s + 3 and other.onset_s < one.onset_s + one.duration_s + 3
+        for other in others
+    )
 
 
-def _discharges(draw: np.random.Generator, head: Head, groups: list[list[Discharge]], rate: int, n: int) -> list[Array]:
-    """Potentials (21, n) of each group of discharges, integrated together."""
-    fields = [np.zeros((len(ELECTRODES), n), np.float32) for _ in groups]
-    flat = [(field, one) for field, group in zip(fields, groups, strict=True) for one in group]
-    if not flat:
-        return fields
-    envelopes = integrate(draw, head, [one for _, one in flat])
-    for (field, one), envelope in zip(flat, envelopes, strict=True):
-        wave = potentials(draw, head, one, envelope, rate)
+def _discharges(
+    draw: np.random.Generator,
+    head: Head,
+    discharges: list[Discharge],
+    rate: int,
+    n: int,
+    *,
+    apart_from: list[Discharge],
+) -> Array:
+    """Potentials (21, n) of all discharges but those that meet others.
+
+    Those are made as well, and not used: where no seizure is, a recording is the same to the bit as one without any.
+    """
+    field = np.zeros((len(ELECTRODES), n), np.float32)
+    envelopes = integrate(draw, head, discharges) if discharges else []
+    for one, envelope in zip(discharges, envelopes, strict=True):
         start = int(one.onset_s * rate)
-        wave = wave[:, : n - start]
-        field[:, start : start + wave.shape[1]] += wave
-    return fields
+        wave = potentials(draw, head, one, envelope, rate)[:, : n - start]
+        if not _meets(one, apart_from):
+            field[:, start : start + wave.shape[1]] += wave
+    return field
 
 
 def _background_gain(head: Head, seizures: list[Discharge], rate: int, n: int) -> Array:

@@ -13,7 +13,7 @@ LONG_EDGES = (
     ("F7", "F8"), ("T3", "T4"), ("T5", "T6"), ("F3", "F4"), ("C3", "C4"), ("P3", "P4"), ("O1", "O2"),  # mirror sites
     ("T3", "F3"), ("T4", "F4"), ("T5", "F7"), ("T6", "F8"),  # temporal to frontal
 )  # fmt: skip
-LONG_OPEN = 0.3  # chance that a long edge conducts in a given seizure
+LONG_OPEN = 0.2  # chance that a long edge conducts in a given seizure
 LONG_DELAY_S = (3.0, 15.0)
 LOCAL_BLOCKED = 0.15  # share of local edges that do not conduct
 NEIGHBOURS_M = 0.062  # electrodes with feet nearer than this on the shell are neighbours (kappa 0.9 of the unit sphere)

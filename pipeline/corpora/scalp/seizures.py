@@ -15,6 +15,8 @@ CLONIC = (1.0, 0.85, 0.7, 0.5, 0.35, 0.22, 0.12)
 IRREGULAR = (1.0, 0.45, 0.2)
 FOCAL_CODES = ("fnsz", "cpsz", "spsz")
 STAYS_FOCAL = 0.35  # share of the fnsz and cpsz that never leave the region where they began
+TONIC_CLONIC = 0.6  # share of the seizures of a patient with tonic and tonic-clonic seizures; the others are tonic
+GENERALISED_GAIN = 1.8  # generalised discharges are larger than focal ones
 MYOCLONIC = 0.06  # share of the seizures of a generalised patient
 DURATION_S = {
     "fnsz": (20.0, 65.0), "cpsz": (25.0, 70.0), "spsz": (15.0, 45.0), "gnsz": (14.0, 45.0), "absz": (5.0, 20.0),
@@ -73,6 +75,8 @@ def draw_seizure_like(
 
 
 def _code(draw: np.random.Generator, patient: Patient) -> str:
+    if patient.kind == "CT":
+        return "tcsz" if draw.random() < TONIC_CLONIC else "tnsz"
     return "mysz" if patient.kind == "GN" and draw.random() < MYOCLONIC else patient.code
 
 
@@ -159,7 +163,7 @@ def _generalised(
         weights=_frontal(head, 0.8 if code == "absz" else float(draw.uniform(0.0, 0.6))),
         growth=6.0 if code in ("absz", "mysz") else 2.5,
         components=_components(draw, code, duration_s),
-        amplitude_uv=_amplitude(draw, patient) * (1.2 if code == "absz" else 1.0),
+        amplitude_uv=_amplitude(draw, patient) * GENERALISED_GAIN,
         suppression_s=suppression,
         muscle_ratio=float(draw.uniform(0.15, 0.7)) if code in ("tcsz", "tnsz") else 0.0,
     )
@@ -179,7 +183,7 @@ def _components(draw: np.random.Generator, code: str, duration_s: float) -> tupl
     if code == "tnsz":
         return (_rhythm(0.0, stop_s, high, low, (1.0, 0.15), jitter_hz=0.8, growing=True),)
     tonic_s = min(float(draw.uniform(10.0, 20.0)), 0.6 * duration_s)
-    tonic = _rhythm(0.0, tonic_s + 1.0, high, low, (1.0, 0.15), jitter_hz=0.8, growing=True)
+    tonic = _rhythm(0.0, tonic_s + 1.0, high, low, (1.4, 0.2), jitter_hz=0.8, growing=True)
     clonic = _rhythm(tonic_s - 1.0, stop_s, 4.0, 1.2, CLONIC, jitter_hz=0.15, edge_s=1.0)
     return (tonic, clonic)
 
@@ -210,7 +214,7 @@ def _rhythm(
 
 
 def _amplitude(draw: np.random.Generator, patient: Patient) -> float:
-    """RMS in µV at the peak electrode: the patient's ratio, a little different each time."""
+    """RMS in µV over the strongest electrodes: the patient's ratio, a little different each time."""
     return patient.ratio * patient.background_uv * float(draw.lognormal(0.0, 0.15))
 
 

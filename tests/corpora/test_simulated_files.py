@@ -1,0 +1,183 @@
+"""The synthetic corpus on disk: names, bytes, headers, and one event table behind every annotation file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyedflib
+import pytest
+from simulated_corpus import REPOSITORY, cases, simulation
+
+from pipeline.corpora import tusz
+from pipeline.corpora.records import RecordingFiles
+from pipeline.corpora.scalp.annotations import whole_events
+from pipeline.corpora.shards import read_manifest
+from pipeline.corpora.simulated_scalp import files_of, patients, write_patient
+from pipeline.findings import Findings
+from pipeline.signals.montages import MONTAGES
+
+ONE_EACH = {kind: {"train": 1} for kind in ("CF", "AB")}
+SMALL = {"cohort": ONE_EACH, "minutes": 1.5, "recordings_per_patient": 2, "seizures": {"CF": [1], "AB": [2]}}
+
+
+def tree(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of every file below a folder."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def identity(files: RecordingFiles) -> tuple[object, ...]:
+    return files.recording, files.patient, files.session, files.montage, files.edf, tuple(sorted(files.annotations))
+
+
+@pytest.fixture(scope="module", params=["tusz_v1", "tusz_v2"])
+def corpus(request, tmp_path_factory):
+    """A small corpus on disk: its settings and root."""
+    settings = simulation(**SMALL, format=request.param)
+    root = tmp_path_factory.mktemp(request.param)
+    for patient in patients(settings):
+        write_patient(root / "corpus", root / "truth", settings, patient)
+    return settings, root
+
+
+def test_the_cohort_needs_only_the_standard_library():
+    code = (
+        "import sys, pipeline.corpora.simulated_scalp as s; "
+        "print([m for m in ('numpy', 'scipy', 'pandas', 'mne', 'torch') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_larger_cohort_keeps_the_patients_it_had():
+    small, large = simulation(), simulation(cohort={**simulation().cohort, "CF": {"train": 15, "test": 6}})
+    before = {one.patient for one in patients(small) if (one.kind, one.split) == ("CF", "train")}
+    after = {one.patient for one in patients(large) if (one.kind, one.split) == ("CF", "train")}
+    assert before < after
+    assert len(after) == 15
+
+
+def test_default_cohort_has_two_of_every_class_in_every_split():
+    found = [(one.kind, one.split) for one in patients(simulation())]
+    counts = {key: found.count(key) for key in found}
+    assert len(found) == 44
+    assert set(counts) == {(k, s) for k in ("CF", "GN", "AB", "CT") for s in ("train", "validation", "test")}
+    assert min(counts.values()) >= 2
+
+
+def test_ids_fit_the_corpus_generation():
+    old, new = (patients(simulation(format=layout)) for layout in ("tusz_v1", "tusz_v2"))
+    assert all(len(one.patient) == 8 and one.patient.isdigit() and one.patient > "90000000" for one in old)
+    assert all(len(one.patient) == 8 and one.patient.isalpha() and one.patient.islower() for one in new)
+    assert [one.number for one in old] == [one.number for one in new]
+    assert len({one.patient for one in new}) == len(new)
+
+
+def test_the_reader_finds_what_was_written(corpus):
+    settings, root = corpus
+    expected = {identity(files_of(settings, patient, session)) for patient in patients(settings) for session in (1, 2)}
+    assert {identity(files) for files in tusz.find(root / "corpus", "auto")} == expected
+
+
+def test_annotations_read_back_as_the_same_events(corpus):
+    settings, root = corpus
+    files = {one.recording: one for one in tusz.find(root / "corpus", "auto")}
+    seen = 0
+    for case in cases(settings):
+        session = seen % settings.recordings_per_patient + 1
+        name = files_of(settings, case.who, session).recording
+        findings = Findings()
+        read = tusz.read_events(root / "corpus", files[name], case.made.duration_s, findings)
+        assert not list(findings)
+        key = lambda e: (e.channel, round(e.onset_s, 4), round(e.offset_s, 4), e.code)  # noqa: E731
+        written = [*case.made.events, *whole_events(case.made.events, binary=False)]
+        assert sorted(map(key, read)) == sorted(map(key, written))
+        seen += 1
+    assert seen == 4
+
+
+def test_samples_survive_the_file_to_half_a_bit(corpus):
+    settings, root = corpus
+    case = next(iter(cases(settings)))
+    files = files_of(settings, case.who, 1)
+    with pyedflib.EdfReader(str(root / "corpus" / files.edf)) as reader:
+        assert reader.filetype == pyedflib.FILETYPE_EDF
+        assert reader.getSignalLabels()[:2] == [channel.label for channel in case.made.channels[:2]]
+        read = np.array([reader.readSignal(row) for row in range(19)])
+    assert b"synthetic" in (root / "corpus" / files.edf).read_bytes()[88:168]
+    clipped = np.clip(case.scalp, -3276.7, 3276.7)
+    assert np.abs(read - clipped).max() <= 0.0501
+
+
+def test_G4_bytes_do_not_depend_on_company_order_or_process(corpus, tmp_path):
+    settings, root = corpus
+    ids = [one.patient for one in patients(settings)]
+    for shard, patient in (("train-01", ids[1]), ("train-00", ids[0])):  # alone, the other way round, by the stage
+        command = [
+            sys.executable, "-m", "pipeline.stages.simulate",
+            "--settings", json.dumps({"simulate": settings.model_dump(mode="json")}),
+            "--root", str(tmp_path / "corpus"), "--truth", str(tmp_path / "truth"),
+            "--shard", shard, "--patients", patient, "--manifest", str(tmp_path / f"{shard}.tsv"),
+        ]  # fmt: skip
+        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    again = tree(tmp_path / "corpus")
+    assert again.pop("README.txt")
+    assert again == tree(root / "corpus")
+    assert {k: v[0] for k, v in tree(tmp_path / "truth").items()} == {k: v[0] for k, v in tree(root / "truth").items()}
+    rows = read_manifest(tmp_path / "train-00.tsv")
+    assert {row.patient for row in rows} == {ids[0]}
+    assert all((tmp_path / "corpus" / row.path).stat().st_size == row.size for row in rows)
+
+
+def test_G4_both_generations_hold_the_same_samples(tmp_path):
+    content = []
+    for layout in ("tusz_v1", "tusz_v2"):
+        settings = simulation(**{**SMALL, "cohort": {"CF": {"test": 1}}, "recordings_per_patient": 1}, format=layout)
+        (files,) = write_patient(tmp_path / layout, tmp_path / "truth", settings, patients(settings)[0])
+        content.append((tmp_path / layout / files.edf).read_bytes())
+    assert content[0] == content[1]
+
+
+def test_G6_every_file_says_that_it_is_synthetic(corpus):
+    _, root = corpus
+    for name, (content, _) in tree(root).items():
+        says = b'"synthetic": true' in content if name.endswith(".json") else b"synthetic" in content
+        assert says, name
+
+
+def test_hidden_truth_is_in_no_annotation(corpus):
+    _, root = corpus
+    for name, (content, _) in tree(root / "corpus").items():
+        if not name.endswith(".edf"):
+            assert not any(word in content for word in (b"focus", b"recruit", b"truth", b"seizure_like")), name
+
+
+TRAPS = {"two_montages": 1.0, "missing_midline": 1.0, "one_hz_channel": 1.0}
+
+
+def test_T01_T24_T27_traps_are_planted_on_request():
+    settings = simulation(**{**SMALL, "cohort": {"CF": {"train": 1}}}, traps=TRAPS)
+    folders = {files_of(settings, patients(settings)[0], session).montage for session in (1, 2)}
+    assert len(folders) == 2
+    channels = next(iter(cases(settings))).made.channels
+    assert not {"FZ", "PZ"} & {channel.label.split()[-1].split("-")[0] for channel in channels}
+    assert [channel.rate_hz for channel in channels if channel.label == "IBI"] == [1]
+
+
+def test_T12_a_seizure_free_file_has_one_background_row(tmp_path):
+    settings = simulation(**{**SMALL, "seizures": {"CF": [0], "AB": [0]}, "cohort": {"CF": {"train": 1}}})
+    written = write_patient(tmp_path, tmp_path / "truth", settings, patients(settings)[0])
+    rows = [line for line in (tmp_path / written[0].annotations[1]).read_text().splitlines() if line[0] != "#"]
+    assert rows[1:] == ["TERM,0.0000,90.0000,bckg,1.0000"]
+
+
+def test_T19_label_channels_count_in_the_montage_of_the_file(tmp_path):
+    settings = simulation(**SMALL, format="tusz_v1", montages={"03_tcp_ar_a": 1.0})
+    patient = patients(settings)[0]
+    files = write_patient(tmp_path, tmp_path / "truth", settings, patient)[0]
+    lines = (tmp_path / next(name for name in files.annotations if name.endswith(".lbl"))).read_text().splitlines()
+    montage = [line.split(",")[1].split(":")[0].strip() for line in lines if line.startswith("montage")]
+    assert tuple(montage) == MONTAGES["03_tcp_ar_a"]
+    assert {int(line.split(",")[4]) for line in lines if line.startswith("label")} == set(range(20))
