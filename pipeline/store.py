@@ -42,11 +42,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def _sweep_stale(path: Path) -> None:
-    """Remove temporary files for `path` whose writer (its process id is in the name) no longer lives here."""
-    for stale in path.parent.glob(f".{path.name}.*.part"):
+    """Remove temporary files and folders for `path` whose writer (its process id is in the name) no longer lives."""
+    for stale in path.parent.glob(f".{path.name}.*.*"):
         writer = stale.name.removeprefix(f".{path.name}.").split(".")[0]
         if writer.isdigit() and not Path(f"/proc/{writer}").exists() and Path("/proc/self").exists():
-            stale.unlink(missing_ok=True)
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)
 
 
 def write_table(path: Path | str, table: "pd.DataFrame") -> None:
@@ -94,7 +97,8 @@ def writing_store(path: Path | str, attributes: dict[str, Any] | None = None) ->
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".dir", dir=path.parent))
+    _sweep_stale(path)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".dir", dir=path.parent))
     try:
         yield zarr.create_group(store=str(folder), attributes=attributes or {}, zarr_format=3)
         with replacing(path) as temporary:

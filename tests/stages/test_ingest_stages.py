@@ -191,3 +191,31 @@ def test_all_33_real_files_are_answered(tmp_path):
     expected |= {f"headers_whitenoise-{name}": "bipolar_only" for name in ("chb01_01_sample", "chb05_06")}
     expected |= {f"headers_whitenoise-{name}": "fixture" for name in ("PN00-5_sample", "PN16-1", "P_ID10_r5_sample")}
     assert refused == expected
+
+
+def test_a_file_that_ends_while_it_is_read_leaves_nothing_behind(corpus, tmp_path, monkeypatch):
+    from pipeline.signals import recording
+    from pipeline.signals.edf_header import reject
+
+    decode = recording.decode
+
+    def failing(header, *arguments):
+        if header.path.name == "whole.edf":
+            raise reject("file_unreadable", "gone")
+        return decode(header, *arguments)
+
+    monkeypatch.setattr(recording, "decode", failing)
+    (result,) = process(corpus, tmp_path).values()
+    assert set(result["segments"]["recording"]) == {"p1-gap"}
+    assert "file_unreadable" in set(result["findings"]["code"])
+    with reading_store(result["store"]) as store:
+        assert sorted(store.group_keys()) == ["p1-gap"]
+
+
+def test_a_killed_ingest_is_swept_by_the_next(corpus, tmp_path):
+    process(corpus, tmp_path)
+    stale = tmp_path / ".train-00.zarr.zip.999999999.x.dir"
+    stale.mkdir()
+    (stale / "chunk").write_bytes(b"x")
+    process(corpus, tmp_path)
+    assert not stale.exists()
