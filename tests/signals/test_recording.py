@@ -213,3 +213,18 @@ def test_an_implausible_unit_is_told(tmp_path, channels):
 def test_too_short(tmp_path):
     made = scalp_channels(np.random.default_rng(0), records=3, per_record=64)
     assert refused(EdfFile(made, record_s="0.25").write(tmp_path / "a.edf")).code == "too_short"
+
+
+def test_a_fractional_rate_keeps_frequencies(tmp_path, channels):
+    """1000 samples in 2.501 s are 399.84 Hz: a 10-Hz sine stays one, to the end of the recording."""
+    rate = 1000 / 2.501
+    sine = np.round(500 * np.sin(2 * np.pi * 10 * np.arange(40_000) / rate)).reshape(40, 1000)
+    rng = np.random.default_rng(5)
+    made = [Channel(channel.label, eeg(rng, records=40, per_record=1000)) for channel in channels]
+    made[0].samples = sine
+    recording, codes = opened(EdfFile(made, record_s="2.501").write(tmp_path / "a.edf"))
+    assert codes == ["fraction_cut"]
+    (segment,) = recording.segments
+    assert segment.n_samples == 100 * 200
+    expected = 50 * np.sin(2 * np.pi * 10 * np.arange(20_000) / 200)
+    np.testing.assert_allclose(samples(recording)[0][100:-100], expected[100:-100], atol=0.5)
