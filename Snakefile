@@ -36,7 +36,7 @@ include: "workflow/rules/real_segments.smk"
 rule all:
     default_target: True
     input:
-        plan_outputs(CFG.corpus, CFG.plan),
+        INPUTS.plan_outputs(CFG.corpus, CFG.plan),
         f"{CFG.results}/{CFG.corpus}/report/index.html",
     message:
         "everything that the plan of config.yaml asks for"
@@ -44,7 +44,7 @@ rule all:
 
 rule grid:
     input:
-        plan_outputs(CFG.corpus, planning.grid_plan(CFG)),
+        INPUTS.plan_outputs(CFG.corpus, planning.grid_plan(CFG)),
     message:
         "every run on every task and clip length"
 

@@ -42,6 +42,8 @@ def parse_settings(kind: type[S], text: str) -> S:
 def _explain(kind: type[BaseModel], problem: Any, where: str) -> str:
     path = [str(part) for part in problem["loc"]]
     place = ".".join([*([where] if where else []), *path])
+    if problem["type"] == "missing":
+        return f"{place}: this key is missing"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']}; got {problem.get('input')!r}"
     valid = _valid_keys(kind, path[:-1])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from workflow.lib.code import code_digest, code_modules
 
 
@@ -41,7 +42,11 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_comments_docstrings_and_layout_change_nothing(project: Path) -> None:
     before = digest(project, "train", "models.one")
-    edit(project / "pipeline/shared.py", '    """Doc."""\n    return x + 1', '    """Other."""\n\n    return (x + 1)  # why')
+    edit(
+        project / "pipeline/shared.py",
+        '    """Doc."""\n    return x + 1',
+        '    """Other."""\n\n    return (x + 1)  # why',
+    )
     edit(project / "pipeline/shared.py", '"""Doc."""\n', '"""Another."""\n')
     assert digest(project, "train", "models.one") == before
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning
@@ -81,7 +82,10 @@ def test_no_two_runs_share_a_path() -> None:
 
 def snakemake(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
 
 

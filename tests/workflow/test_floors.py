@@ -58,7 +58,17 @@ def test_exactly_the_rules_that_train_pretrain_or_occlude_carry_gpu() -> None:
 def test_every_rule_has_message_log_benchmark_threads_resources_and_the_two_params() -> None:
     assert len(rules()) >= 15
     for name, text in rules().items():
-        for part in ("message:", "output:", "log:", "benchmark:", "threads:", "mem_mb=", "runtime=", "settings=", "code="):
+        for part in (
+            "message:",
+            "output:",
+            "log:",
+            "benchmark:",
+            "threads:",
+            "mem_mb=",
+            "runtime=",
+            "settings=",
+            "code=",
+        ):
             assert part in text, f"rule {name} lacks {part}"
         assert not re.search(r"^\s+(script|run):", text, re.MULTILINE), name
 

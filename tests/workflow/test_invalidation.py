@@ -12,7 +12,18 @@ from tiny_project import TinyProject, copy_project, make_corpus
 
 pytestmark = pytest.mark.slow
 
-GATHERS = {"scaler", "check_splits", "pretrain", "train", "predict", "evaluate", "occlude", "localise", "experiments", "report"}
+GATHERS = {
+    "scaler",
+    "check_splits",
+    "pretrain",
+    "train",
+    "predict",
+    "evaluate",
+    "occlude",
+    "localise",
+    "experiments",
+    "report",
+}
 PER_SHARD = {"index", "ingest", "clips", "features_grid", "features_classification", "graph_correlation"}
 LEARNS = {"scaler", "pretrain", "train"}
 
@@ -56,7 +67,9 @@ def first_edf(project: TinyProject, split: str) -> Path:
 def shards_in(text: str) -> set[str]:
     import re
 
-    return set(re.findall(r"\b(?:train|validation|test)-\d\d\b", "\n".join(li for li in text.split("\n") if "Job " in li)))
+    return set(
+        re.findall(r"\b(?:train|validation|test)-\d\d\b", "\n".join(li for li in text.split("\n") if "Job " in li))
+    )
 
 
 def test_a_one_training_file_changes_one_shard_and_what_gathers(project: TinyProject) -> None:
@@ -133,7 +146,9 @@ def test_h_one_more_seed_is_that_seeds_jobs_only(project: TinyProject) -> None:
 
 
 def test_i_touching_every_file_reruns_nothing(project: TinyProject) -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
     for name in listed.stdout.split("\n"):
         if name and (project.folder / name).is_file():
             os.utime(project.folder / name)

@@ -18,7 +18,11 @@ def stage_process(project: TinyProject, stage: str) -> psutil.Process | None:
     """A running job of that stage in this project."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
-        if f"pipeline.stages.{stage}" in words and process.info["cwd"] == str(project.folder) and "bash" not in words[0]:
+        if (
+            f"pipeline.stages.{stage}" in words
+            and process.info["cwd"] == str(project.folder)
+            and "bash" not in words[0]
+        ):
             return process
     return None
 
@@ -92,7 +96,7 @@ def test_a_killed_training_never_resumes_under_another_learning_rate(undisturbed
     interrupted, fresh = sibling(undisturbed, tmp_path / "a"), sibling(undisturbed, tmp_path / "b")
     target = "results/tiny/detection-12s/dist-scratch/seed0/model.safetensors"
     slow = {"training": {"detection": {12: {"epochs": 12}}}}
-    running = interrupted.start(*interrupted.overlay(slow), target)
+    running = interrupted.start(target, *interrupted.overlay(slow))
     while (process := stage_process(interrupted, "train")) is None and running.poll() is None:
         time.sleep(0.05)
     assert process is not None, (interrupted.folder / "run.log").read_text()[-3000:]
@@ -103,6 +107,6 @@ def test_a_killed_training_never_resumes_under_another_learning_rate(undisturbed
     assert killed
     settle(interrupted)
     other = {"training": {"detection": {12: {"epochs": 12, "learning_rate": 0.0007}}}}
-    interrupted.run(*interrupted.overlay(other), target)
-    fresh.run(*fresh.overlay(other), target)
+    interrupted.run(target, *interrupted.overlay(other))
+    fresh.run(target, *fresh.overlay(other))
     assert (interrupted.folder / target).read_bytes() == (fresh.folder / target).read_bytes()

@@ -40,8 +40,8 @@ class TinyProject:
         return self.folder / "corpus"
 
     def command(self, *arguments: str) -> list[str]:
-        files = ["workflow/presets/tiny.yaml", "on-disk.yaml"]
-        return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *files, *arguments]
+        own = [] if "--configfile" in arguments else ["--configfile", "workflow/presets/tiny.yaml", "on-disk.yaml"]
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *own]  # it swallows what follows
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
@@ -69,7 +69,7 @@ class TinyProject:
         return Planned({name: int(count) for name, count in rows if name not in {"all"}}, text)
 
     def overlay(self, settings: dict) -> list[str]:
-        """Arguments that add an overlay to the configuration."""
+        """Arguments, to be put last, that add an overlay to the configuration."""
         path = self.folder / "overlay.yaml"
         path.write_text(yaml.safe_dump(settings))
         return ["--configfile", "workflow/presets/tiny.yaml", "on-disk.yaml", "overlay.yaml"]
@@ -91,7 +91,11 @@ class TinyProject:
 def copy_project(folder: Path) -> TinyProject:
     """Copy what git tracks (and what is new and not ignored) into `folder`."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in listed.stdout.split("\n"):
         if name and (ROOT / name).is_file():

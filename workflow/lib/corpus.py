@@ -56,13 +56,16 @@ class Corpora:
             self.known[corpus] = self._scan(corpus) if on_disk else self._simulated(corpus)
         return self.known[corpus]
 
+    def _shards_per_split(self) -> dict[str, int]:
+        return {str(split): number for split, number in self.config.ingest.shards.items()}
+
     def _simulated(self, corpus: str) -> Shards:
         settings = self.config.corpora[corpus].simulate
         if settings is None:
             raise CorpusError(f"corpora.{corpus}: give either root (a folder) or simulate (settings)")
         patients: dict[str, list[str]] = {}
         for patient in load_plugin("corpora", settings.generator).patients(settings):
-            shard = shard_of(patient.patient, patient.split, dict(self.config.ingest.shards))
+            shard = shard_of(patient.patient, patient.split, self._shards_per_split())
             patients.setdefault(shard, []).append(patient.patient)
         return Shards(tuple(sorted(patients)), {name: tuple(sorted(ids)) for name, ids in patients.items()})
 
@@ -74,7 +77,7 @@ class Corpora:
         files = load_plugin("corpora", settings.reader).find(root, settings.version)
         if not files:
             raise CorpusError(f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows")
-        dealt, findings = deal(files, settings.splits, dict(self.config.ingest.shards), corpus)
+        dealt, findings = deal(files, settings.splits, self._shards_per_split(), corpus)
         if self.main_process:
             folder = Path(self.config.results, corpus, "manifests")
             folder.mkdir(parents=True, exist_ok=True)

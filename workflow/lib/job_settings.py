@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
-
-CORRELATION = "correlation"
+from pipeline.settings.runs import RunSettings
+from workflow.lib.inputs import encoder_run
 
 
 def as_text(settings: dict[str, Any]) -> str:
@@ -60,32 +60,28 @@ def scaler(task: str, length_s: int) -> dict[str, Any]:
 
 
 def pretrain(config: Config, encoder: str, length_s: int) -> dict[str, Any]:
-    model, _, graph = encoder.split("-")
-    training = config.training
-    return _fit(config, model, graph, "pretraining", length_s, training.pretraining_seed, "four", label_fraction=1.0)
+    return _fit(config, encoder_run(encoder), "pretraining", length_s, config.training.pretraining_seed)
 
 
 def train(config: Config, run: str, task: str, length_s: int, seed: int) -> dict[str, Any]:
-    chosen = config.runs[run]
-    return _fit(config, chosen.model, chosen.graph, task, length_s, seed, chosen.scheme, chosen.label_fraction)
+    return _fit(config, config.runs[run], task, length_s, seed)
 
 
-def _fit(
-    config: Config, model: str, graph: str, task: str, length_s: int, seed: int, scheme: str, label_fraction: float
-) -> dict[str, Any]:
+def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) -> dict[str, Any]:
     compat = config.compat
     loop = getattr(config.training, task)[length_s].model_dump(mode="json")
     gate_bias = loop.pop("gate_bias")
     if task == "pretraining":
         loop["loss"] = compat.ssl_loss
     return {
-        "model": model,
-        "options": config.models[model] | {"diffusion_recursion": compat.diffusion_recursion},
-        "graph": graph,
+        "model": run.model,
+        "options": config.models[run.model] | {"diffusion_recursion": compat.diffusion_recursion},
+        "features": config.features[run.features],
+        "graph": run.graph,
         "task": task,
         "length_s": length_s,
         "horizon_s": config.clips.forecast_s,
-        "scheme": scheme,
+        "scheme": run.scheme,
         "seed": seed,
         "gate_bias": gate_bias,
         "electrodes": config.channels.electrodes,
@@ -95,7 +91,7 @@ def _fit(
         "sampling": {
             "balance": task == "detection",
             "negative_seed": compat.negative_seed,
-            "label_fraction": label_fraction,
+            "label_fraction": run.label_fraction,
         },
         "device": config.device,
     }
@@ -117,8 +113,21 @@ def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, An
 
 
 def occlude(config: Config) -> dict[str, Any]:
-    return {"device": config.device, "occlusion": config.occlusion}
+    graphs = {"graphs": config.graphs} if config.occlusion.graph == "recomputed" else {}
+    return {"device": config.device, "occlusion": config.occlusion, **graphs}
 
 
 def localise(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
     return {"run": run, "task": task, "length_s": length_s, "localisation": config.localisation}
+
+
+def experiments(config: Config) -> dict[str, Any]:
+    return {"device": config.device, "experiments": config.experiments}
+
+
+def trial_summary(config: Config) -> dict[str, Any]:
+    return {"experiments": config.experiments}
+
+
+def report(config: Config) -> dict[str, Any]:
+    return {"report": config.report, "localisation": config.localisation, "occlusion": config.occlusion}

@@ -28,6 +28,26 @@ class Paths:
         return f"{self.results}/{{corpus}}/benchmarks/{name}.tsv"
 
     @property
+    def frames(self) -> str:
+        """Feature store of a shard."""
+        return self.of("features/{kind}/{grid}/{shard}.zarr.zip")
+
+    @property
+    def clips(self) -> str:
+        """Clips table of a shard."""
+        return self.of("clips/{task}-{len}s/{shard}.parquet")
+
+    @property
+    def run(self) -> str:
+        """Folder of one model."""
+        return self.of("{task}-{len}s/{run}/seed{seed}/")
+
+    @property
+    def pretraining(self) -> str:
+        """Folder of one pre-trained encoder."""
+        return self.of("pretraining-{len}s/{encoder}/")
+
+    @property
     def checkpoints(self) -> str:
         """Folder of the checkpoints for resuming: outside declared outputs, which Snakemake deletes on failure."""
         return f"{self.results}/.checkpoints"

@@ -1,7 +1,7 @@
 # Stops on a patient, or on the same samples, in two splits. An input of evaluate: where data leak, no number comes out.
 rule check_splits:
     input:
-        segments=lambda wildcards: every(
+        segments=lambda wildcards: INPUTS.every(
             PATHS.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus
         ),
     output:

@@ -4,7 +4,7 @@ rule clips:
         segments=PATHS.of("signals/{shard}.segments.parquet"),
         seizures=PATHS.of("index/{shard}.seizures.parquet"),
     output:
-        clips=CLIPS,
+        clips=PATHS.clips,
         findings=PATHS.of("clips/{task}-{len}s/{shard}.findings.parquet"),
     log:
         PATHS.log("clips/{task}-{len}s/{shard}"),

@@ -1,17 +1,8 @@
 # Scores of a run over its seeds, with patient-bootstrap intervals; needs the proof that the splits do not leak.
-def of_seeds(wildcards, name):
-    """One file of a run for each of its seeds in the plan."""
-    seeds = seeds_of(
-        wildcards.corpus, wildcards.run, wildcards.task, int(wildcards.len)
-    )
-    folder = RUN.format(**{**wildcards, "seed": "{seed}"})
-    return [folder.format(seed=seed) + name for seed in seeds]
-
-
 rule evaluate:
     input:
-        predictions=lambda wildcards: of_seeds(wildcards, "predictions.parquet"),
-        cards=lambda wildcards: of_seeds(wildcards, "card.json"),
+        predictions=lambda wildcards: INPUTS.of_seeds(wildcards, "predictions.parquet"),
+        cards=lambda wildcards: INPUTS.of_seeds(wildcards, "card.json"),
         splits=PATHS.of("splits.parquet"),
     output:
         metrics=PATHS.of("{task}-{len}s/{run}/metrics.parquet"),

@@ -4,8 +4,8 @@ COMPARED = ("dist-ssl", "dist-scratch")
 
 def experiment_inputs(wildcards):
     corpus = wildcards.corpus
-    inputs = clip_inputs(
-        corpus, "detection", 12, "fft", "distance", "validation", "test"
+    inputs = INPUTS.of_model(
+        corpus, CFG.runs["dist-ssl"], "detection", 12, "validation", "test"
     )
     inputs["scalers"] = inputs.pop("scaler")
     folders = [f"{CFG.results}/{corpus}/detection-12s/{run}" for run in COMPARED]
@@ -17,12 +17,12 @@ def experiment_inputs(wildcards):
         inputs[name] = [
             f"{folder}/seed{seed}/{file}"
             for run, folder in zip(COMPARED, folders)
-            for seed in seeds_of(corpus, run, "detection", 12)
+            for seed in INPUTS.seeds(corpus, run, "detection", 12)
         ]
-    inputs["signals"] = every(
+    inputs["signals"] = INPUTS.every(
         PATHS.of("signals/{shard}.zarr.zip"), "validation", "test", corpus=corpus
     )
-    inputs["segments"] = every(
+    inputs["segments"] = INPUTS.every(
         PATHS.of("signals/{shard}.segments.parquet"),
         "validation",
         "test",
@@ -88,11 +88,11 @@ rule trial_summary:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=settings(lambda: job_settings.experiments(CFG)),
+        settings=settings(lambda: job_settings.trial_summary(CFG)),
         code=code("trial_summary"),
     message:
         "unseen corpora, patients pooled: what holds and what does not"
     shell:
         "python -m pipeline.stages.trial_summary --settings {params.settings:q} --code {params.code} --log {log}"
-        " --experiments {input.experiments} --localisation-summaries {input.localisation}"
+        " --experiments {input.experiments} --localisations {input.localisation}"
         " --metrics {input.metrics} --out {output.answers} --table {output.table}"

@@ -20,12 +20,22 @@ rule graph_distance:
         " --graphs {output.graphs}"
 
 
+def correlation_inputs(wildcards):
+    """Frames and clips of the shard; the training mean too where the correlation is of standardised features."""
+    grid = grid_of(wildcards.task, wildcards.len)
+    inputs = {
+        "features": PATHS.frames.format(grid=grid, **wildcards),
+        "clips": PATHS.clips.format(**wildcards),
+    }
+    if CFG.graphs.correlation_input == "standardised":
+        scaler = PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")
+        inputs["scaler"] = scaler.format(grid=grid, **wildcards)
+    return inputs
+
+
 rule graph_correlation:
     input:
-        features=lambda wildcards: FRAMES.format(
-            grid=grid_of(wildcards.task, wildcards.len), **wildcards
-        ),
-        clips=CLIPS,
+        unpack(correlation_inputs),
     output:
         graphs=PATHS.of("graphs/correlation-{kind}/{task}-{len}s/{shard}.zarr.zip"),
     log:
@@ -39,8 +49,11 @@ rule graph_correlation:
     params:
         settings=settings(lambda: job_settings.graph_correlation(CFG)),
         code=code("graph_correlation"),
+        scaler=lambda wildcards, input: (
+            f"--scaler {input.scaler}" if "scaler" in input.keys() else ""
+        ),
     message:
         "{wildcards.corpus}: correlation graphs of the {wildcards.len}-s {wildcards.task} clips of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.graph_correlation --settings {params.settings:q} --code {params.code} --log {log}"
-        " --features {input.features} --clips {input.clips} --graphs {output.graphs}"
+        " --features {input.features} --clips {input.clips} {params.scaler} --graphs {output.graphs}"

@@ -1,19 +1,19 @@
 # Coverage and localisation of the maps against the channel annotations, and against two nulls.
 rule localise:
     input:
-        maps=lambda wildcards: of_seeds(wildcards, "occlusion.zarr.zip"),
-        predictions=lambda wildcards: of_seeds(wildcards, "predictions.parquet"),
-        clips=lambda wildcards: every(
-            CLIPS,
+        maps=lambda wildcards: INPUTS.of_seeds(wildcards, "occlusion.zarr.zip"),
+        predictions=lambda wildcards: INPUTS.of_seeds(wildcards, "predictions.parquet"),
+        clips=lambda wildcards: INPUTS.every(
+            PATHS.clips,
             "test",
             corpus=wildcards.corpus,
             task=wildcards.task,
             len=wildcards.len,
         ),
-        seizures=lambda wildcards: every(
+        seizures=lambda wildcards: INPUTS.every(
             PATHS.of("index/{shard}.seizures.parquet"), "test", corpus=wildcards.corpus
         ),
-        segments=lambda wildcards: every(
+        segments=lambda wildcards: INPUTS.every(
             PATHS.of("signals/{shard}.segments.parquet"),
             "test",
             corpus=wildcards.corpus,

@@ -1,12 +1,12 @@
 # Occlusion maps: how much the model's answer drops when one electrode-second is hidden.
 rule occlude:
     input:
-        unpack(lambda wildcards: run_inputs(wildcards, "test")),
-        model=RUN + "model.safetensors",
-        card=RUN + "card.json",
-        predictions=RUN + "predictions.parquet",
+        unpack(lambda wildcards: INPUTS.of_run(wildcards, "test")),
+        model=PATHS.run + "model.safetensors",
+        card=PATHS.run + "card.json",
+        predictions=PATHS.run + "predictions.parquet",
     output:
-        maps=RUN + "occlusion.zarr.zip",
+        maps=PATHS.run + "occlusion.zarr.zip",
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.occlude"),
     benchmark:

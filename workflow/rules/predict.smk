@@ -1,11 +1,11 @@
 # Probabilities of one model for every validation and test clip.
 rule predict:
     input:
-        unpack(lambda wildcards: run_inputs(wildcards, "validation", "test")),
-        model=RUN + "model.safetensors",
-        card=RUN + "card.json",
+        unpack(lambda wildcards: INPUTS.of_run(wildcards, "validation", "test")),
+        model=PATHS.run + "model.safetensors",
+        card=PATHS.run + "card.json",
     output:
-        predictions=RUN + "predictions.parquet",
+        predictions=PATHS.run + "predictions.parquet",
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.predict"),
     benchmark:

@@ -1,24 +1,11 @@
 # Self-supervised pre-training: predict the next 12 s. One encoder for every run that starts from it.
-def pretrain_inputs(wildcards):
-    _, kind, graph = wildcards.encoder.split("-")
-    return clip_inputs(
-        wildcards.corpus,
-        "pretraining",
-        int(wildcards.len),
-        kind,
-        graph,
-        "train",
-        "validation",
-    )
-
-
 rule pretrain:
     input:
-        unpack(pretrain_inputs),
+        unpack(INPUTS.of_pretraining),
     output:
-        encoder=PRETRAINING + "encoder.safetensors",
-        card=PRETRAINING + "card.json",
-        history=PRETRAINING + "history.parquet",
+        encoder=PATHS.pretraining + "encoder.safetensors",
+        card=PATHS.pretraining + "card.json",
+        history=PATHS.pretraining + "history.parquet",
     log:
         PATHS.log("pretraining-{len}s/{encoder}"),
     benchmark:

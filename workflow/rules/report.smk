@@ -1,6 +1,6 @@
 # All of it for a person to read: tables, figures, one self-contained page.
 def report_inputs(wildcards):
-    content = inventory(CFG, CORPORA, wildcards.corpus, plan_of(wildcards.corpus))
+    content = inventory(CFG, CORPORA, wildcards.corpus, INPUTS.plan(wildcards.corpus))
     path = inventory_path(CFG, wildcards.corpus)
     if workflow.is_main_process:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ rule report:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings(lambda: {"report": CFG.report}),
+        settings=settings(lambda: job_settings.report(CFG)),
         code=code("report"),
     message:
         "{wildcards.corpus}: write the report"

@@ -1,6 +1,6 @@
 # One scalar mean and deviation of the features, from the training patients only: the first gather over shards.
 def scaler_inputs(wildcards, pattern):
-    return every(
+    return INPUTS.every(
         pattern,
         "train",
         corpus=wildcards.corpus,
@@ -13,8 +13,8 @@ def scaler_inputs(wildcards, pattern):
 
 rule scaler:
     input:
-        features=lambda wildcards: scaler_inputs(wildcards, FRAMES),
-        clips=lambda wildcards: scaler_inputs(wildcards, CLIPS),
+        features=lambda wildcards: scaler_inputs(wildcards, PATHS.frames),
+        clips=lambda wildcards: scaler_inputs(wildcards, PATHS.clips),
     output:
         scaler=PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json"),
     log:

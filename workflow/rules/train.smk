@@ -1,24 +1,11 @@
 # One model: a run, a task, a clip length, a seed. Sees training and validation shards only.
-def train_inputs(wildcards):
-    inputs = run_inputs(wildcards, "train", "validation")
-    chosen = CFG.runs[wildcards.run]
-    if chosen.init == "ssl":
-        inputs["encoder"] = (
-            PRETRAINING.format(
-                corpus=wildcards.corpus, len=wildcards.len, encoder=encoder_of(chosen)
-            )
-            + "encoder.safetensors"
-        )
-    return inputs
-
-
 rule train:
     input:
-        unpack(train_inputs),
+        unpack(INPUTS.of_training),
     output:
-        model=RUN + "model.safetensors",
-        card=RUN + "card.json",
-        history=RUN + "history.parquet",
+        model=PATHS.run + "model.safetensors",
+        card=PATHS.run + "card.json",
+        history=PATHS.run + "history.parquet",
     log:
         PATHS.log("{task}-{len}s/{run}/seed{seed}.train"),
     benchmark:
