@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline.report.inventory import Results
+from pipeline.store import digest_file
 
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "zarr", "matplotlib")
 
@@ -21,7 +22,9 @@ def provenance(results: Results) -> list[tuple[str, str]]:
         for seed, path in zip(entry.seeds, entry.cards, strict=False):
             name = f"Model {entry.run}, {entry.task}, {entry.length_s} s, seed {seed}"
             rows.append((name, model_line(results.cards[path])))
-    settings = sorted(_digest(card.get("settings", {})) for card in results.cards.values())
+        for seed, path in zip(entry.seeds, entry.weights, strict=False):
+            rows.append((f"Weights {entry.run}, {entry.task}, {entry.length_s} s, seed {seed}", digest_file(path)))
+    settings = sorted(_digest(card["settings"]) for card in results.cards.values())
     if settings:
         rows.append(("Settings digest (all models)", _digest(settings)))
     return rows
@@ -39,10 +42,8 @@ def versions() -> list[tuple[str, str]]:
 
 
 def model_line(card: dict[str, Any]) -> str:
-    """The digests that a model card holds, and the settings' own."""
-    parts = [f"settings {_digest(card.get('settings', {}))}"]
-    parts += [f"{key.replace('_', ' ')} {str(card[key])[:16]}" for key in sorted(card) if "digest" in key and card[key]]
-    return ", ".join(parts)
+    """Digests of a model card: its settings, the files that went into training, and the whole of it."""
+    return f"settings {_digest(card['settings'])}, inputs {_digest(card['inputs'])}, card {_digest(card)}"
 
 
 def _digest(content: Any) -> str:

@@ -147,6 +147,28 @@ def score(
     return predictions, maps
 
 
+def load_detector(
+    model: Path, card: Path, scaler: Path, *, device: torch.device
+) -> tuple[torch.nn.Module, FitSettings]:
+    """The detector and what it was trained with. Raises StageError for another task or another model's scaler."""
+    content = read_json(card)
+    if read_json(scaler) != content["scaler"]:
+        raise command.StageError(f"{scaler}: not the scaler that {model} was trained with")
+    network, fit = load_model(model, content, device=device)
+    if fit.task != "detection":
+        raise command.StageError(f"{card}: a model for {fit.task}; segments are scored by a detector")
+    return network, fit
+
+
+def write_tables(out: Path, scored: Scored, summary: dict[str, Any], findings: Findings) -> None:
+    """Everything but the page."""
+    write_table(out / "predictions.parquet", scored.predictions)
+    write_table(out / "segments.parquet", scored.segments)
+    write_table(out / "findings.parquet", findings.to_frame())
+    write_maps(out / "occlusion.zarr.zip", scored.maps)
+    write_json(out / "summary.json", summary)
+
+
 def main() -> None:
     """Read, score, draw, write."""
     parser = command.parser(__doc__)
@@ -157,11 +179,7 @@ def main() -> None:
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
     device, card = prepare_device(settings.device), read_json(arguments.card)
-    if read_json(arguments.scaler) != card["scaler"]:
-        raise command.StageError(f"{arguments.scaler}: not the scaler that {arguments.model} was trained with")
-    model, fit = load_model(arguments.model, card, device=device)
-    if fit.task != "detection":
-        raise command.StageError(f"{arguments.card}: a model for {fit.task}; segments are scored by a detector")
+    model, fit = load_detector(arguments.model, arguments.card, arguments.scaler, device=device)
     findings, labels = Findings(corpus="real-segments"), read_labels(arguments.root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.out, prefix=".work.") as place:
@@ -183,11 +201,7 @@ def main() -> None:
         scored = Scored(files, answered(files, predictions, findings), predictions, maps)
         views = segment_views(scored, segments, seizures, work / "signals.zarr.zip", length_s=length_s)
     summary = ranking(scored.segments)
-    write_table(arguments.out / "predictions.parquet", predictions)
-    write_table(arguments.out / "segments.parquet", scored.segments)
-    write_table(arguments.out / "findings.parquet", findings.to_frame())
-    write_maps(arguments.out / "occlusion.zarr.zip", maps)
-    write_json(arguments.out / "summary.json", summary)
+    write_tables(arguments.out, scored, summary, findings)
     built = build_page(
         scored, views, summary, findings=findings.to_frame(), card=card, settings=settings.report,
         occlusion=settings.occlusion, trained_on=settings.corpus, synthetic_training=settings.synthetic,
