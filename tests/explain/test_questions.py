@@ -117,7 +117,7 @@ def test_undefined_is_undecided():
         mean_of(np.empty(0)), np.empty(0, dtype=str), draws=10, confidence=0.95, rng=np.random.default_rng(0)
     )
     assert difference("Is it?", empty, what="It")["answer"] == "undecided"
-    one = measured(mean_of(np.ones(3)), np.array(["a"] * 3), draws=10, confidence=0.95, rng=rng)
+    one = measured(mean_of(np.ones(3)), np.array(["a"] * 3), draws=10, confidence=0.95, rng=np.random.default_rng(0))
     assert (one["value"], one["low"], one["n_patients"]) == (1.0, None, 1)
     assert difference("Is it?", one, what="It")["answer"] == "undecided"
 
