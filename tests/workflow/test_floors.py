@@ -80,7 +80,8 @@ def test_parsing_stays_light() -> None:
 
     check = (
         "import sys; import workflow.lib.corpus, workflow.lib.inventory, workflow.lib.planning, workflow.lib.code;"
-        "from pipeline.plugins import load_plugin; load_plugin('corpora', 'tusz'); load_plugin('corpora', 'simulated_scalp');"
+        "from pipeline.plugins import load_plugin;"
+        "load_plugin('corpora', 'tusz'); load_plugin('corpora', 'simulated_scalp');"
         "print([m for m in ('torch', 'pandas', 'scipy', 'zarr', 'mne', 'numpy') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -47,10 +47,10 @@ class TinyProject:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        log = open(self.folder / "run.log", "a")
-        return subprocess.Popen(
-            self.command(*arguments), cwd=self.folder, env=self.environment(), stdout=log, stderr=log, text=True
-        )
+        with open(self.folder / "run.log", "a") as log:
+            return subprocess.Popen(
+                self.command(*arguments), cwd=self.folder, env=self.environment(), stdout=log, stderr=log, text=True
+            )
 
     def run(self, *arguments: str) -> str:
         """Run Snakemake to the end; a failure shows its output."""

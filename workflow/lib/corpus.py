@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pipeline.corpora.records import CorpusError
 from pipeline.corpora.shards import deal, manifest_rows, shard_of, write_manifest
 from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
@@ -25,10 +26,6 @@ class Shards:
         """Shards of the given splits, in that order; all of them without an argument."""
         wanted = splits or ("train", "validation", "test")
         return [name for split in wanted for name in self.names if name.rsplit("-", 1)[0] == split]
-
-
-class CorpusError(ValueError):
-    """A corpus that cannot be planned; the message names the folder and the remedy."""
 
 
 @dataclass

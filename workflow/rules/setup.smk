@@ -2,6 +2,7 @@
 import sys
 from pathlib import Path
 
+from pipeline.corpora.records import CorpusError
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning
@@ -19,11 +20,14 @@ shell.prefix(
 try:
     CFG = parse_config(config)
     planning.check(CFG)
-except (SettingsError, planning.PlanError) as error:
+    CORPORA = Corpora(CFG, workflow.is_main_process)
+    CORPORA.shards(
+        CFG.corpus
+    )  # a folder that is not there stops the run here, in plain words
+except (SettingsError, planning.PlanError, CorpusError) as error:
     raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
 PATHS = Paths(CFG.results)
-CORPORA = Corpora(CFG, workflow.is_main_process)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
 
