@@ -24,16 +24,17 @@ def measured(
     """{value, low, high, n_clips, n_patients} of a statistic of weighted clips; `patients` (clips,) owns them.
 
     With `strata` (clips,), e.g. the corpus, patients are drawn within each stratum. There is no value from no clip and
-    no interval from fewer than two patients: these are null.
+    no interval where some stratum has fewer than two patients (it would not vary at all): these are null.
     """
-    names = np.unique(patients)
-    counts = {"n_clips": len(patients), "n_patients": len(names)}
+    counts = {"n_clips": len(patients), "n_patients": len(np.unique(patients))}
     if not len(patients):
         return {"value": None, "low": None, "high": None, **counts}
     value = float(statistic(np.ones((1, len(patients))))[0])
     low = high = None
-    if len(names) > 1 and np.isfinite(value):
-        weights = _weights(patients, np.zeros(len(patients)) if strata is None else strata, draws=draws, rng=rng)
+    strata = np.zeros(len(patients)) if strata is None else strata
+    fewest = min(len(np.unique(patients[strata == stratum])) for stratum in np.unique(strata))
+    if fewest > 1 and np.isfinite(value):
+        weights = _weights(patients, strata, draws=draws, rng=rng)
         low, high = interval(np.concatenate([statistic(block) for block in weights]), confidence)
     return {"value": value if np.isfinite(value) else None, "low": low, "high": high, **counts}
 

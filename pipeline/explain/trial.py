@@ -33,7 +33,6 @@ def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSet
             found = measured(
                 mean_of(gap),
                 owners.to_numpy(dtype=object).astype(str),
-                strata=rows["corpus"].to_numpy(),
                 draws=settings.bootstrap,
                 confidence=settings.confidence,
                 rng=rng,

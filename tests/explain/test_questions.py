@@ -122,6 +122,14 @@ def test_undefined_is_undecided():
     assert difference("Is it?", one, what="It")["answer"] == "undecided"
 
 
+def test_a_stratum_of_one_patient_gives_no_interval():
+    patients, strata = np.array(["0:a", "0:a", "1:b", "1:b"]), np.array([0, 0, 1, 1])
+    found = measured(
+        mean_of(np.arange(4.0)), patients, strata=strata, draws=50, confidence=0.95, rng=np.random.default_rng(0)
+    )
+    assert (found["value"], found["low"], found["high"]) == (1.5, None, None)
+
+
 def test_the_best_channel_is_the_one_that_ranks_best():
     label = np.array([0, 0, 1, 1])
     values = np.array([[4.0, 1.0, 1.0], [3.0, 2.0, 4.0], [2.0, 3.0, 2.0], [1.0, 4.0, 3.0]])
