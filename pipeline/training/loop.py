@@ -64,7 +64,7 @@ def should_stop(losses: list[float], settings: LoopSettings) -> bool:
 
 def is_best(history: list[dict[str, Any]], settings: LoopSettings) -> bool:
     """Whether the last epoch is the one to keep so far: by the task's metric, or by the loss where there is none."""
-    if settings.checkpoint == "loss" or history[0].get(f"validation_{settings.checkpoint}") is None:
+    if settings.checkpoint == "loss" or history[0][f"validation_{settings.checkpoint}"] is None:
         scores = [
             -loss for loss in tracked_losses([row["validation_loss"] for row in history], settings.early_stopping)
         ]
@@ -206,7 +206,7 @@ def _on_terminal() -> bool:
 
 
 def _line(row: dict[str, Any], settings: LoopSettings) -> str:
-    metric = row.get(f"validation_{settings.checkpoint}")
+    metric = None if settings.checkpoint == "loss" else row[f"validation_{settings.checkpoint}"]
     score = "" if metric is None else f", {settings.checkpoint.replace('_', ' ')} {metric:.4f}"
     losses = f"training loss {row['train_loss']:.4f}, validation loss {row['validation_loss']:.4f}"
     return f"epoch {row['epoch']} of {settings.epochs}: {losses}{score}"
