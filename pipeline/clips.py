@@ -111,6 +111,14 @@ def focal_kind(meets: np.ndarray, codes: tuple[str, ...]) -> np.ndarray:
     return np.select([focal & generalised, focal, generalised], ["mixed", "focal", "generalised"], default="")
 
 
+def labelled_only(segments: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """Segments of recordings with annotations. Without any, seconds are neither seizure nor background: a finding."""
+    for recording in segments.loc[~segments["labelled"], "recording"].unique():
+        message = f"{recording}: nothing says whether it holds a seizure; used for pre-training only"
+        findings.for_recording(str(recording)).add("annotation_missing", message, severity="info", action="skip")
+    return segments[segments["labelled"]]
+
+
 def _grid_clips(segments: pd.DataFrame, *, length_s: int, findings: Findings) -> pd.DataFrame:
     """Every whole `length_s` of every segment; column `number` counts within the segment, `count` is their number."""
     whole_s = segments["n_samples"].to_numpy() // _samples_per_second(segments)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.clips import COLUMNS, SEIZURE_CODES, class_numbers, classes, cut_clips, seizure_events
+from pipeline.clips import COLUMNS, SEIZURE_CODES, class_numbers, classes, cut_clips, labelled_only, seizure_events
 from pipeline.findings import Findings
 from pipeline.settings.clips import ClipCompat, ClipSettings
 
@@ -255,3 +255,12 @@ def test_event_clips_equal_the_plain_loop(pairs, published):
             expected.append((start / RATE, (end - start) // RATE))
     assert list(zip(clips["start_s"], clips["length_s"], strict=True)) == expected
     assert len(findings) == len(events) - len(expected)
+
+
+def test_a_recording_without_annotations_is_no_negative() -> None:
+    """Nothing says whether it holds a seizure: its seconds are not background (and a finding says so)."""
+    segments = segments_of(("known", 0.0, 36.0), ("unknown", 0.0, 36.0)).assign(labelled=[True, False])
+    findings = Findings()
+    kept = labelled_only(segments, findings)
+    assert list(kept["recording"]) == ["known"]
+    assert [(row.code, row.recording, row.action) for row in findings] == [("annotation_missing", "unknown", "skip")]

@@ -5,7 +5,7 @@ In: the shard's segments and seizures. Out: the clips table of one task and leng
 
 from pathlib import Path
 
-from pipeline.clips import cut_clips
+from pipeline.clips import cut_clips, labelled_only
 from pipeline.findings import Findings
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.clips import ClipCompat, ClipSettings, Task
@@ -31,8 +31,11 @@ def main() -> None:
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
     findings = Findings()
+    segments = read_table(arguments.segments)
+    if settings.task != "pretraining":
+        segments = labelled_only(segments, findings)
     clips = cut_clips(
-        read_table(arguments.segments), read_table(arguments.seizures), task=settings.task,
+        segments, read_table(arguments.seizures), task=settings.task,
         length_s=settings.length_s, settings=settings.clips, compat=settings.compat, findings=findings,
     )  # fmt: skip
     write_table(arguments.clips, clips)

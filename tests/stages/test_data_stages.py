@@ -43,7 +43,9 @@ def shard(tmp_path):
             array[...] = signal
     segments = pd.DataFrame(rows, columns=["recording", "segment", "start_s", "duration_s"])
     segments["n_samples"] = [samples[f"{row[0]}/{row[1]}"].shape[1] for row in rows]
-    segments = segments.assign(patient=segments["recording"], session="s", split="train", rate_hz=float(RATE))
+    segments = segments.assign(
+        patient=segments["recording"], session="s", split="train", rate_hz=float(RATE), labelled=True
+    )
     write_table(tmp_path / "segments.parquet", segments)
     seizures = pd.DataFrame(
         [("a", "TERM", 20.123, 55.0, "fnsz"), ("b", "TERM", 45.5, 60.0, "gnsz"), ("b", "TERM", 60.5, 60.9, "absz")],

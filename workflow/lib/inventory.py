@@ -59,6 +59,7 @@ def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
         "histories": [f"{seed}/history.parquet" for seed in seeds],
         "cards": [f"{seed}/card.json" for seed in seeds],
         "predictions": [f"{seed}/predictions.parquet" for seed in seeds],
+        "weights": [f"{seed}/model.safetensors" for seed in seeds],
         "maps": [f"{seed}/occlusion.zarr.zip" for seed in seeds] if entry.maps else [],
         "localisation": f"{folder}/localisation.parquet" if located else None,
         "summary": f"{folder}/localisation.json" if located else None,

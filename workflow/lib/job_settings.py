@@ -131,3 +131,18 @@ def trial_summary(config: Config) -> dict[str, Any]:
 
 def report(config: Config) -> dict[str, Any]:
     return {"report": config.report, "localisation": config.localisation, "occlusion": config.occlusion}
+
+
+def score_segments(config: Config) -> dict[str, Any]:
+    chosen = config.real_segments
+    return {
+        **ingest(config, config.corpus),
+        "synthetic": config.corpora[config.corpus].simulate is not None,
+        "clips": config.clips,
+        "clip_compat": {name: getattr(config.compat, name) for name in ("label_edge", "clip_start_offset")},
+        "graphs": config.graphs,
+        "device": config.device,
+        "occlusion": config.occlusion,
+        "report": config.report,
+        "batch": config.training.detection[chosen.length_s].batch_evaluation,
+    }
