@@ -7,7 +7,7 @@ slow envelopes are integrated at 25 Hz and only while a discharge lasts; each so
 2πfτ that is put in afterwards (a change of gauge, in which the coupling has no lag), so neighbours keep a constant lag.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,6 @@ class Discharge:
     flattening: float = 0.0  # share of the background that vanishes in the first seconds
     suppression_s: float = 0.0  # the background is low for this long after the end
     muscle_ratio: float = 0.0  # muscle activity with the discharge, relative to its amplitude
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 def integrate(draw: np.random.Generator, head: Head, discharges: list[Discharge]) -> list[NDArray[np.complex64]]:
