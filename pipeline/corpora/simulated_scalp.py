@@ -120,6 +120,15 @@ def write_patient(
 
     Each file is written whole or not at all, with the same bytes and the same time stamp whenever it is made.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # bytes must not depend on how many threads a product is split into
+        return _write_patient(root, truth, settings, patient)
+
+
+def _write_patient(
+    root: Path, truth: Path, settings: SimulationSettings, patient: SimulatedPatient
+) -> list[RecordingFiles]:
     from pipeline.corpora.scalp.files import write_recording
     from pipeline.corpora.scalp.head import build_head
     from pipeline.corpora.scalp.patient import draw_patient

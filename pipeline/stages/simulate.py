@@ -5,8 +5,6 @@ In: settings. Out: the manifest of the shard; the tree below --root and --truth.
 
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from pipeline.corpora.records import CorpusError
 from pipeline.corpora.shards import manifest_rows, write_manifest
 from pipeline.plugins import load_plugin
@@ -40,8 +38,7 @@ def main() -> None:
         for patient in args.patients:
             if patient not in known:
                 raise StageError(f"--patients: {patient} is not in the cohort of seed {settings.seed}")
-            with threadpool_limits(1):  # the bytes must not depend on how many threads a product is split into
-                files += corpus.write_patient(args.root, args.truth, settings, known[patient])
+            files += corpus.write_patient(args.root, args.truth, settings, known[patient])
             log.info("%s: simulated patient %s (%s)", args.shard, patient, known[patient].kind)
         write_manifest(args.manifest, manifest_rows(args.root, files))
     except CorpusError as error:
