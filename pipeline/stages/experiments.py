@@ -2,8 +2,9 @@
 
 In: models, cards and predictions, parallel, one a run and seed; features, clips, graphs (parallel, or one distance
 graph), signals and segments of validation and test shards; one scaler for all models, or one each; maybe predictions
-of four-class models with their cards. Out: the answers with patient intervals (JSON), and the scores behind them, one
-row a model and test clip (Parquet), which the trial over several corpora pools.
+of four-class models with their cards, and the answer of the stage `record_split`. Out: the answers with patient
+intervals (JSON), and the scores behind them, one row a model and test clip (Parquet), which the trial over several
+corpora pools.
 """
 
 import argparse
@@ -110,6 +111,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     for name in ("classification-cards", "classification-predictions"):
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[])
+    parser.add_argument("--record-split", type=Path, default=None, help="answer of the stage `record_split`")
     for name in ("out", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -119,6 +121,8 @@ def main() -> None:
     answers = list(detection_answers([read_corpus(table, "detection")], settings.experiments))
     if arguments.classification_cards:
         answers += classification_answers([read_corpus(table, "classification")], settings.experiments)
+    if arguments.record_split is not None:
+        answers.append(read_json(arguments.record_split))
     write_table(arguments.table, table)
     write_json(arguments.out, {"answers": answers, "permutations": settings.experiments.permutations})
     for answer in answers:

@@ -1,13 +1,15 @@
 """What holds on corpora on which nothing was tuned: the answers over all of them, patients pooled.
 
-In: the tables of the stage `experiments`, one a corpus; localisation and metrics tables, one a corpus and run. Out: the
-answers with patient intervals (JSON), and every metric's mean and range over the corpora (Parquet).
+In: the tables of the stage `experiments`, one a corpus; localisation and metrics tables, one a corpus and run; maybe
+the tables of the stage `record_split`. Out: the answers with patient intervals (JSON), and every metric's mean and
+range over the corpora (Parquet).
 """
 
 from pathlib import Path
 
 from pipeline.explain.answers import classification_answers, detection_answers
 from pipeline.explain.questions import read_corpus
+from pipeline.explain.record_split import record_split_answer
 from pipeline.explain.trial import localisation_answers, pooled_metrics
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.experiments import ExperimentSettings
@@ -26,7 +28,8 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("experiments", "metrics"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
-    parser.add_argument("--localisations", type=Path, nargs="*", default=[])
+    for name in ("localisations", "record-splits"):
+        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[])
     for name in ("out", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
@@ -38,6 +41,8 @@ def main() -> None:
         answers += classification_answers([read_corpus(table, "classification") for table in tables], settings)
     if arguments.localisations:
         answers += localisation_answers([read_table(path) for path in arguments.localisations], settings)
+    if arguments.record_splits:
+        answers.append(record_split_answer([read_table(path) for path in arguments.record_splits], settings))
     write_table(arguments.table, pooled_metrics([read_table(path) for path in arguments.metrics]))
     write_json(arguments.out, {"answers": answers, "n_corpora": len(tables)})
     for answer in answers:

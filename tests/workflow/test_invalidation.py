@@ -21,6 +21,7 @@ GATHERS = {
     "evaluate",
     "occlude",
     "localise",
+    "record_split",
     "experiments",
     "report",
 }

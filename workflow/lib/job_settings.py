@@ -125,6 +125,10 @@ def experiments(config: Config) -> dict[str, Any]:
     return {"device": config.device, "experiments": config.experiments}
 
 
+def record_split(config: Config, run: str, seed: int) -> dict[str, Any]:
+    return {"fit": train(config, run, "detection", 12, seed), "experiments": config.experiments}
+
+
 def trial_summary(config: Config) -> dict[str, Any]:
     return {"experiments": config.experiments}
 

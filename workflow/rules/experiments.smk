@@ -29,7 +29,23 @@ def experiment_inputs(wildcards):
         corpus=corpus,
     )
     inputs["splits"] = f"{CFG.results}/{corpus}/splits.parquet"
-    return inputs
+    inputs["record_split"] = f"{CFG.results}/{corpus}/record_split.json"
+    return inputs | classified_inputs(corpus)
+
+
+def classified_inputs(corpus):
+    """Cards and predictions of the four-class models, where the corpus's plan has them."""
+    asked = ("dist-ssl", "classification", 12)
+    if asked not in [(e.run, e.task, e.length_s) for e in INPUTS.plan(corpus)]:
+        return {}
+    folder = f"{CFG.results}/{corpus}/classification-12s/dist-ssl"
+    seeds = INPUTS.seeds(corpus, *asked)
+    return {
+        "classification_cards": [f"{folder}/seed{seed}/card.json" for seed in seeds],
+        "classification_predictions": [
+            f"{folder}/seed{seed}/predictions.parquet" for seed in seeds
+        ],
+    }
 
 
 rule experiments:
@@ -51,48 +67,17 @@ rule experiments:
         code=code(
             "experiments", lambda wildcards: f"models.{CFG.runs['dist-ssl'].model}"
         ),
+        classified=lambda wildcards, input: (
+            f"--classification-cards {input.classification_cards}"
+            f" --classification-predictions {input.classification_predictions}"
+            if "classification_cards" in input.keys()
+            else ""
+        ),
     message:
         "{wildcards.corpus}: is the geometry used, does pre-training help, is one channel as good?"
     shell:
         "python -m pipeline.stages.experiments --settings {params.settings:q} --code {params.code} --log {log}"
         " --models {input.models} --cards {input.cards} --predictions {input.predictions}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scalers {input.scalers}"
-        " --signals {input.signals} --segments {input.segments} --out {output.answers} --table {output.table}"
-
-
-rule trial_summary:
-    input:
-        experiments=[
-            f"{CFG.results}/{corpus}/experiments.json" for corpus in CFG.trial.corpora
-        ],
-        localisation=[
-            f"{CFG.results}/{corpus}/{run_folder(entry)}/localisation.json"
-            for corpus in CFG.trial.corpora
-            for entry in CFG.trial.plan
-            if entry.maps and entry.task == "detection"
-        ],
-        metrics=[
-            f"{CFG.results}/{corpus}/{run_folder(entry)}/metrics.parquet"
-            for corpus in CFG.trial.corpora
-            for entry in CFG.trial.plan
-        ],
-    output:
-        answers=f"{CFG.results}/trial/trial.json",
-        table=f"{CFG.results}/trial/trial.parquet",
-    log:
-        f"{CFG.results}/trial/logs/trial_summary.log",
-    benchmark:
-        f"{CFG.results}/trial/benchmarks/trial_summary.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        settings=settings(lambda: job_settings.trial_summary(CFG)),
-        code=code("trial_summary"),
-    message:
-        "unseen corpora, patients pooled: what holds and what does not"
-    shell:
-        "python -m pipeline.stages.trial_summary --settings {params.settings:q} --code {params.code} --log {log}"
-        " --experiments {input.experiments} --localisations {input.localisation}"
-        " --metrics {input.metrics} --out {output.answers} --table {output.table}"
+        " --signals {input.signals} --segments {input.segments} --record-split {input.record_split}"
+        " {params.classified} --out {output.answers} --table {output.table}"
