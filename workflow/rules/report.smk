@@ -1,16 +1,21 @@
 # All of it for a person to read: tables, figures, one self-contained page.
 def report_inputs(wildcards):
-    content = inventory(CFG, CORPORA, wildcards.corpus, INPUTS.plan(wildcards.corpus))
-    path = inventory_path(CFG, wildcards.corpus)
-    if workflow.is_main_process:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_if_changed(path, content)
+    corpus = wildcards.corpus
+    content = inventory(CFG, CORPORA, corpus, INPUTS.plan(corpus))
     return {
-        "inventory": str(path),
+        "inventory": str(inventory_path(CFG, corpus)),
         "content": files_of(content),
         "resources": REPORT_RESOURCES,
     }
 
+
+# Written while parsing: Snakemake lists folders once, before it asks for a rule's inputs.
+if workflow.is_main_process:
+    for corpus in (CFG.corpus, *CFG.trial.corpora):
+        write_if_changed(
+            inventory_path(CFG, corpus),
+            inventory(CFG, CORPORA, corpus, INPUTS.plan(corpus)),
+        )
 
 REPORT_RESOURCES = sorted(
     str(path.relative_to(ROOT))
