@@ -82,6 +82,10 @@ class Rejected(Exception):
         self.finding = finding
 
 
+class CorpusError(ValueError):
+    """A corpus tree or list of splits that cannot be used; the message names the path and the remedy."""
+
+
 class Findings:
     """Collects the findings of one stage; `for_recording` fixes corpus and recording for a stretch of code."""
 

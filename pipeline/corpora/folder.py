@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pipeline.corpora._event_rules import OTHER_CODES, SEIZURE_CODES, Row, seizures, szcore_code, to_events
 from pipeline.corpora._tusz_labels import read_label_file
-from pipeline.corpora.records import WHOLE_RECORDING, CorpusError, Event, RecordingFiles
-from pipeline.findings import Findings
+from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
+from pipeline.findings import CorpusError, Findings
 
 OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 WHOLE_RECORDING = "TERM"  # the channel of an event that concerns all channels, as TUSZ v2 writes it
 
 
-class CorpusError(ValueError):
-    """A corpus tree or list of splits that cannot be used; the message names the path and the remedy."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RecordingFiles:
     """One EDF and its annotation files, by name only; paths are POSIX and relative to the corpus root.

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from pathlib import Path, PurePosixPath
 
-from pipeline.corpora.records import CorpusError, ManifestRow, RecordingFiles
-from pipeline.findings import Findings
+from pipeline.corpora.records import ManifestRow, RecordingFiles
+from pipeline.findings import CorpusError, Findings
 from pipeline.settings.corpora import SplitSettings
 from pipeline.store import replacing
 

@@ -7,8 +7,9 @@ first while it parses. `write_patient` loads the physics (pipeline/corpora/scalp
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.corpora.records import CorpusError, RecordingFiles
+from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.scalp.streams import generator, number
+from pipeline.findings import CorpusError
 from pipeline.settings.simulation import SimulationSettings, Split
 
 YEAR = 2015  # of every session; the corpus has no clock

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.corpora.records import CorpusError
-from pipeline.findings import Rejected
+from pipeline.findings import CorpusError, Rejected
 from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.corpora.records import CorpusError, Event, RecordingFiles
+from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.shards import read_manifest, recordings_of
-from pipeline.findings import Findings, Rejected
+from pipeline.findings import CorpusError, Findings, Rejected
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings

@@ -1,12 +1,13 @@
 """Make one shard of a synthetic corpus: EDFs and annotations in the folders of TUSZ, hidden truth beside them.
 
+from pipeline.findings import CorpusError
 In: settings. Out: the manifest of the shard; the tree below --root and --truth. Spec simulator.md.
 """
 
 from pathlib import Path
 
-from pipeline.corpora.records import CorpusError
 from pipeline.corpora.shards import manifest_rows, write_manifest
+from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.simulation import SimulationSettings

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.corpora.folder import find, read_events
-from pipeline.corpora.records import CorpusError
-from pipeline.findings import Findings
+from pipeline.findings import CorpusError, Findings
 from tests.signals.edf_builder import EdfFile, annotation_channel, scalp_channels
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real-eeg"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.corpora.records import CorpusError, RecordingFiles
+from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import (
     deal,
     manifest_rows,
@@ -17,6 +17,7 @@ from pipeline.corpora.shards import (
     stable_share,
     write_manifest,
 )
+from pipeline.findings import CorpusError
 from pipeline.settings.corpora import SplitSettings
 
 SHARDS = {"train": 4, "validation": 2, "test": 3}

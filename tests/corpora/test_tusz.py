@@ -6,9 +6,9 @@ import time
 import pytest
 
 from pipeline.corpora._event_rules import Row, disagreement_s, szcore_code
-from pipeline.corpora.records import CorpusError, Event
+from pipeline.corpora.records import Event
 from pipeline.corpora.tusz import find, read_events
-from pipeline.findings import Findings, Rejected
+from pipeline.findings import CorpusError, Findings, Rejected
 
 V1 = "edf/{split}/{montage}/012/{patient}/{session}_2013_03_29/{patient}_{session}_t000"
 V2 = "edf/{split}/{patient}/{session}_2013/{montage}/{patient}_{session}_t000"

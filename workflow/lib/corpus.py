@@ -1,5 +1,6 @@
 """Shards of a corpus, known while Snakemake parses.
 
+from pipeline.findings import CorpusError
 A corpus on disk is scanned (names, sizes, times; no file is opened) and its manifests are rewritten only where they
 changed; a simulated corpus has its patients from its settings, and its manifests from the rule `simulate`.
 """
@@ -8,8 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pipeline.corpora.records import CorpusError
 from pipeline.corpora.shards import deal, manifest_rows, shard_of, write_manifest
+from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
 from pipeline.store import write_json

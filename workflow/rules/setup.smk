@@ -2,7 +2,8 @@
 import sys
 from pathlib import Path
 
-from pipeline.corpora.records import CorpusError
+from pipeline.findings import CorpusError
+
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning
