@@ -12,7 +12,7 @@ run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
@@ -29,7 +29,7 @@ format: $(READY)
 	$(BIN)/snakefmt Snakefile workflow/rules
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks $(ARGS)
 
 models: $(READY)
 	$(BIN)/python -m pipeline.models
