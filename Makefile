@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed-from-lock
 ARGS ?=
 
-.PHONY: run test test-all lint format clean unlock bench models
+.PHONY: run test test-all lint format clean unlock bench minutes models
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
@@ -30,6 +30,9 @@ format: $(READY)
 
 bench: $(READY)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks $(ARGS)
+
+minutes: $(READY)
+	$(BIN)/python -m workflow.lib.minutes $(ARGS)
 
 models: $(READY)
 	$(BIN)/python -m pipeline.models
