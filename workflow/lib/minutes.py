@@ -1,4 +1,4 @@
-"""Minutes and memory of each rule, from Snakemake's benchmark files: `python -m workflow.lib.minutes results/synthetic`."""
+"""Minutes and memory of each rule, from benchmark files: `python -m workflow.lib.minutes results/synthetic`."""
 
 import csv
 import sys
