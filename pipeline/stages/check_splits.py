@@ -1,6 +1,7 @@
 """Check that no patient and no samples are in two splits; where they are, no number of this corpus may come out.
 
-In: the `segments` of all shards. Out: `splits` (patient, split, recordings, duplicates), and findings for samples that
+In: the `segments` of all shards; for a corpus on disk also what the dealing into splits left out (T02). Out: `splits`
+(patient, split, recordings, duplicates, dropped_elsewhere), and findings: what the dealing left out, and samples that
 are twice within one split (formats.md, T46). Stops with an error that lists what leaks.
 """
 
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.findings import Findings
+from pipeline.findings import Finding, Findings
 from pipeline.settings.base import Section, parse_settings
 from pipeline.stages.command import StageError, parser, run, start
-from pipeline.store import read_tables, write_table
+from pipeline.store import read_json, read_tables, write_table
+
+DEALING = ("patient_in_two_splits", "split_missing")  # findings of pipeline.corpora.shards about a patient
 
 
 class Settings(Section):
@@ -24,6 +27,7 @@ def main() -> None:
     """Read all segments, check them, write the splits."""
     options = parser(__doc__)
     options.add_argument("--segments", type=Path, nargs="+", required=True)
+    options.add_argument("--dealing", type=Path, help="findings of the dealing of patients into splits (JSON)")
     options.add_argument("--findings", type=Path, required=True)
     options.add_argument("--splits", type=Path, required=True)
     arguments = options.parse_args()
@@ -36,8 +40,10 @@ def main() -> None:
     if problems:
         raise StageError(f"corpus {settings.corpus}: " + "; ".join(problems))
     findings = Findings(corpus=settings.corpus)
+    findings.extend([Finding(**row) for row in read_json(arguments.dealing)] if arguments.dealing else [])
+    left_out = {row.value: row.expected for row in findings if row.code in DEALING}
     duplicates = report_duplicates(segments, findings)
-    write_table(arguments.splits, splits_table(segments, duplicates))
+    write_table(arguments.splits, splits_table(segments, duplicates, left_out))
     write_table(arguments.findings, findings.to_frame())
     logger.info("%d patients, each in one split; %d duplicates", segments["patient"].nunique(), len(duplicates))
 
@@ -68,14 +74,20 @@ def report_duplicates(segments: pd.DataFrame, findings: Findings) -> set[str]:
     return repeated
 
 
-def splits_table(segments: pd.DataFrame, duplicates: set[str]) -> pd.DataFrame:
-    """One row a patient: split, number of recordings, and how many of them repeat another."""
+def splits_table(segments: pd.DataFrame, duplicates: set[str], left_out: dict[str, str]) -> pd.DataFrame:
+    """One row a patient: split, number of recordings, how many of them repeat another, and what the dealing left out.
+
+    `left_out`: patient -> split that it was kept in (empty: none), where an official list had it in two or in none.
+    """
     recordings = segments.drop_duplicates("recording")
     grouped = recordings.assign(duplicate=recordings["recording"].isin(duplicates)).groupby(["split", "patient"])
     table = grouped.agg(recordings=("recording", "size"), duplicates=("duplicate", "sum")).reset_index()
-    return table[["patient", "split", "recordings", "duplicates"]].astype(
-        {"recordings": "int64", "duplicates": "int64"}
-    )
+    absent = sorted(set(left_out) - set(table["patient"]))
+    rows = pd.DataFrame({"patient": absent, "split": "none", "recordings": 0, "duplicates": 0})
+    table = pd.concat([table, rows], ignore_index=True) if absent else table
+    table["dropped_elsewhere"] = table["patient"].isin([patient for patient, kept in left_out.items() if kept])
+    columns = ["patient", "split", "recordings", "duplicates", "dropped_elsewhere"]
+    return table[columns].astype({"recordings": "int64", "duplicates": "int64"})
 
 
 if __name__ == "__main__":

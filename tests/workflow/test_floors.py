@@ -52,7 +52,7 @@ def rules() -> dict[str, str]:
 
 
 def test_exactly_the_rules_that_train_pretrain_or_occlude_carry_gpu() -> None:
-    trained = {"pretrain", "train", "record_split", "occlude"}
+    trained = {"pretrain", "train", "record_split", "occlude", "score_segments"}
     assert {name for name, text in rules().items() if re.search(r"\bgpu=1\b", text)} == trained
 
 

@@ -1,6 +1,5 @@
 """Shards of a corpus, known while Snakemake parses.
 
-from pipeline.findings import CorpusError
 A corpus on disk is scanned (names, sizes, times; no file is opened) and its manifests are rewritten only where they
 changed; a simulated corpus has its patients from its settings, and its manifests from the rule `simulate`.
 """

@@ -60,6 +60,13 @@ class Inputs:
         run = encoder_run(wildcards.encoder)
         return self.of_model(wildcards.corpus, run, "pretraining", int(wildcards.len), "train", "validation")
 
+    def of_splits(self, wildcards: Any) -> dict[str, Any]:
+        """Segments of every shard; for a corpus on disk also what the dealing of patients left out."""
+        segments = self.every(self.paths.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus)
+        if wildcards.corpus in self.corpora.simulated():
+            return {"segments": segments}
+        return {"segments": segments, "dealing": self.paths.of("manifests/findings.json").format(**wildcards)}
+
     def of_seeds(self, wildcards: Any, name: str) -> list[str]:
         """One file of a run for each of its seeds in the plan."""
         seeds = self.seeds(wildcards.corpus, wildcards.run, wildcards.task, int(wildcards.len))

@@ -71,11 +71,9 @@ def grid_plan(config: Config) -> list[PlanEntry]:
 
 
 def merged(*plans: list[PlanEntry]) -> list[PlanEntry]:
-    """One line for each (run, task, length): seeds united, maps if any line asks for them."""
+    """One line for each (run, task, length): the seeds of the first that names it, maps if any asks for them."""
     found: dict[str, PlanEntry] = {}
     for entry in (entry for plan in plans for entry in plan):
-        known = found.get(run_folder(entry))
-        seeds = sorted({*entry.seeds, *(known.seeds if known else [])})
-        maps = entry.maps or bool(known and known.maps)
-        found[run_folder(entry)] = entry.model_copy(update={"seeds": seeds, "maps": maps})
+        known = found.get(run_folder(entry), entry)
+        found[run_folder(entry)] = known.model_copy(update={"maps": known.maps or entry.maps})
     return list(found.values())

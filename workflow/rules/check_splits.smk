@@ -1,9 +1,7 @@
 # Stops on a patient, or on the same samples, in two splits. An input of evaluate: where data leak, no number comes out.
 rule check_splits:
     input:
-        segments=lambda wildcards: INPUTS.every(
-            PATHS.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus
-        ),
+        unpack(INPUTS.of_splits),
     output:
         splits=PATHS.of("splits.parquet"),
         findings=PATHS.of("splits.findings.parquet"),
@@ -18,8 +16,11 @@ rule check_splits:
     params:
         settings=settings(lambda corpus: {"corpus": corpus}, "corpus"),
         code=code("check_splits"),
+        dealing=lambda wildcards, input: (
+            f"--dealing {input.dealing}" if "dealing" in input.keys() else ""
+        ),
     message:
         "{wildcards.corpus}: no patient and no recording may be in two splits"
     shell:
         "python -m pipeline.stages.check_splits --settings {params.settings:q} --code {params.code} --log {log}"
-        " --segments {input.segments} --findings {output.findings} --splits {output.splits}"
+        " --segments {input.segments} {params.dealing} --findings {output.findings} --splits {output.splits}"

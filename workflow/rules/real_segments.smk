@@ -37,12 +37,16 @@ rule score_segments:
         page=f"{CFG.results}/real-segments/index.html",
         predictions=f"{CFG.results}/real-segments/predictions.parquet",
         findings=f"{CFG.results}/real-segments/findings.parquet",
+        segments=f"{CFG.results}/real-segments/segments.parquet",
+        summary=f"{CFG.results}/real-segments/summary.json",
+        maps=f"{CFG.results}/real-segments/occlusion.zarr.zip",
     log:
         f"{CFG.results}/real-segments/logs/score_segments.log",
     benchmark:
         f"{CFG.results}/real-segments/benchmarks/score_segments.tsv"
     threads: CFG.device.threads
     resources:
+        gpu=1,
         mem_mb=4000,
         runtime=60,
     params:

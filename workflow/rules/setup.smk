@@ -14,10 +14,10 @@ from workflow.lib.inventory import files_of, inventory, inventory_path
 from workflow.lib.paths import Paths, grid_of, run_folder
 
 shell.executable("bash")
-# OpenMP threads that wait must sleep: spinning makes a training step many times slower on a busy machine.
+# OpenMP threads that wait spin for a moment only: spinning on makes a training many times slower on a busy machine.
 shell.prefix(
     f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{workflow.basedir}"'
-    " OMP_WAIT_POLICY=${{OMP_WAIT_POLICY:-PASSIVE}}; set -euo pipefail; "
+    " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=10000; set -euo pipefail; "
 )
 
 try:
