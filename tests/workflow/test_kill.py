@@ -7,46 +7,48 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tiny_project import TinyProject, copy_project, make_corpus
+from tiny_project import TinyProject, copy_project
 
 pytestmark = pytest.mark.slow
 
-VICTIMS = ["ingest", "snakemake", "ingest", "pretrain", "train", "snakemake", "train", "ingest", "train", "snakemake"]
+# Ten victims, in the order in which a first run meets them, and the longest wait before the shot, in seconds: within
+# the life of such a job. "snakemake" is shot while the rule that follows it is forced to run.
+VICTIMS = [
+    ("ingest", 2.0), ("snakemake ingest", 8.0), ("ingest", 2.0), ("pretrain", 6.0), ("snakemake pretrain", 10.0),
+    ("train", 6.0), ("train", 6.0), ("snakemake train", 12.0), ("ingest", 2.0), ("train", 6.0),
+]  # fmt: skip
+# Without the profile's keep-going, so that a run ends soon after its job was shot.
+ONE_FAILURE = ["--workflow-profile", "none", "--resources", "gpu=1", "--rerun-incomplete"]
 
 
 def stage_process(project: TinyProject, stage: str) -> psutil.Process | None:
     """A running job of that stage in this project."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
-        if (
-            f"pipeline.stages.{stage}" in words
-            and process.info["cwd"] == str(project.folder)
-            and "bash" not in words[0]
-        ):
+        here = process.info["cwd"] == str(project.folder)
+        if here and f"pipeline.stages.{stage}" in words:  # the shell around it has the whole command as one word
             return process
     return None
 
 
-def kill_once(project: TinyProject, victim: str, dice: random.Random) -> bool:
-    """Start a run and kill the victim at a random moment of its life; False if the run ended first."""
-    running = project.start()
-    deadline = time.monotonic() + 300
-    while running.poll() is None and time.monotonic() < deadline:
-        if victim == "snakemake":
-            time.sleep(dice.uniform(6.0, 25.0))
-            if running.poll() is None:
+def shoot(project: TinyProject, victim: str, longest_s: float, dice: random.Random) -> bool:
+    """Start a run in which the victim's rule is forced, and kill -9 the victim at a random moment of its life."""
+    whom, rule = victim.split()[0], victim.split()[-1]
+    running = project.start(*ONE_FAILURE, "--forcerun", rule)
+    shot = False
+    while running.poll() is None and not shot:
+        process = stage_process(project, rule)
+        if process is not None:
+            time.sleep(dice.uniform(0.0, longest_s))
+            if whom == "snakemake" and running.poll() is None:
                 running.send_signal(signal.SIGKILL)
-                running.wait()
-                return True
-        elif process := stage_process(project, victim):
-            time.sleep(dice.uniform(0.0, 6.0))
-            if process.is_running():
+                shot = True
+            elif whom != "snakemake" and process.is_running():
                 process.kill()
-                running.wait()
-                return True
-        time.sleep(0.05)
+                shot = True
+        time.sleep(0.02)
     running.wait()
-    return False
+    return shot
 
 
 def settle(project: TinyProject) -> None:
@@ -60,53 +62,44 @@ def settle(project: TinyProject) -> None:
     project.run("--unlock")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
-    project = copy_project(tmp_path_factory.mktemp("undisturbed"))
-    make_corpus(project)
-    project.run()
-    return project
-
-
 def sibling(project: TinyProject, folder: Path) -> TinyProject:
-    """Another copy on the same corpus."""
+    """Another copy of the code on the same corpus, with nothing computed."""
+    folder.mkdir(exist_ok=True)
     made = copy_project(folder)
     (folder / "on-disk.yaml").write_text((project.folder / "on-disk.yaml").read_text())
     return made
 
 
-def test_ten_kills_leave_no_trace(undisturbed: TinyProject, tmp_path: Path) -> None:
-    project = sibling(undisturbed, tmp_path)
-    dice = random.Random(20220)
-    kills = 0
-    for victim in VICTIMS:
-        kills += kill_once(project, victim, dice)
+def test_ten_kills_leave_no_trace(finished: TinyProject, tmp_path: Path) -> None:
+    project, dice = sibling(finished, tmp_path / "killed"), random.Random(20220)
+    for victim, longest_s in VICTIMS:
+        shots = 0
+        while not shoot(project, victim, longest_s, dice):
+            shots += 1
+            assert shots < 3, f"{victim} ended before it could be killed, three times"
         settle(project)
     project.run()
-    assert kills >= 6, "the runs ended before they could be killed"
-    assert project.digests() == undisturbed.digests()
+    assert project.digests() == finished.digests()
     assert "Nothing to be done" in project.run("--dry-run")
-    left = [path for path in (tmp_path / "results").rglob(".*") if path.suffix in {".part", ".dir"}]
-    assert [path for path in left if path.exists()] == []
-    checkpoints = tmp_path / "results" / ".checkpoints"
-    assert not checkpoints.exists() or [path for path in checkpoints.rglob("*") if path.is_file()] == []
+    assert [path for path in project.folder.rglob(".*") if path.suffix in {".part", ".dir"}] == []
+    checkpoints = project.folder / "results" / ".checkpoints"
+    assert [path for path in checkpoints.rglob("*.safetensors") if path.is_file()] == []
 
 
-def test_a_killed_training_never_resumes_under_another_learning_rate(undisturbed: TinyProject, tmp_path: Path) -> None:
-    interrupted, fresh = sibling(undisturbed, tmp_path / "a"), sibling(undisturbed, tmp_path / "b")
+def test_a_killed_training_never_resumes_under_another_learning_rate(finished: TinyProject, tmp_path: Path) -> None:
+    interrupted, fresh = sibling(finished, tmp_path / "a"), sibling(finished, tmp_path / "b")
     target = "results/tiny/detection-12s/dist-scratch/seed0/model.safetensors"
-    slow = {"training": {"detection": {12: {"epochs": 12}}}}
-    running = interrupted.start(target, *interrupted.overlay(slow))
-    while (process := stage_process(interrupted, "train")) is None and running.poll() is None:
-        time.sleep(0.05)
+    running = interrupted.start(target, *interrupted.overlay({"training": {"detection": {12: {"epochs": 40}}}}))
+    checkpoints = interrupted.folder / "results" / ".checkpoints"
+    while running.poll() is None and not list(checkpoints.rglob("*.safetensors")):
+        time.sleep(0.02)
+    process = stage_process(interrupted, "train")
     assert process is not None, (interrupted.folder / "run.log").read_text()[-3000:]
-    time.sleep(6.0)
-    killed = process.is_running()
     process.kill()
     running.wait()
-    assert killed
+    assert list(checkpoints.rglob("*.safetensors")), "there must be something to resume from"
     settle(interrupted)
-    other = {"training": {"detection": {12: {"epochs": 12, "learning_rate": 0.0007}}}}
+    other = {"training": {"detection": {12: {"learning_rate": 0.0007}}}}
     interrupted.run(target, *interrupted.overlay(other))
     fresh.run(target, *fresh.overlay(other))
     assert (interrupted.folder / target).read_bytes() == (fresh.folder / target).read_bytes()

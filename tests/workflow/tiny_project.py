@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+SUFFIXES = {".parquet", ".json", ".safetensors", ".csv", ".tsv", ".html", ".png"}
 EXEMPT = ("logs", "benchmarks", ".checkpoints")  # by name: durations and clock times (docs/architecture.md, Equal)
 
 
@@ -84,7 +85,7 @@ class TinyProject:
         return {
             str(path.relative_to(base)): digest_result(path)
             for path in wanted
-            if path.suffix in {".parquet", ".json", ".safetensors", ".csv", ".tsv"} or path.name.endswith(".zarr.zip")
+            if path.suffix in SUFFIXES or path.name.endswith(".zarr.zip")
         }
 
 
