@@ -163,7 +163,7 @@ def test_j_a_new_plugin_or_an_option_elsewhere_reruns_nothing(project: TinyProje
         path.write_text('"""A newcomer."""\n\nANSWER = 42\n')
     report = project.folder / "pipeline/settings/report.py"
     try:
-        with edited(report, "    max_mb: float\n", "    max_mb: float\n    colour_of_the_day: str = 'blue'\n"):
+        with edited(report, "    title: str\n", "    title: str\n    colour_of_the_day: str = 'blue'\n"):
             planned = project.plan()
     finally:
         for path in added:
