@@ -108,6 +108,9 @@ class _Run:
     def __init__(self, model: nn.Module, data: ClipData, settings: FitSettings) -> None:
         self.model, self.data, self.settings = model, data, settings
         self.loss = loss_function(settings.loop.loss, std=data.scaler.std)
+        # pre-training is judged by the absolute error whatever it minimises (D13)
+        judged = "mae" if settings.task == "pretraining" else settings.loop.loss
+        self.validation_loss = loss_function(judged, std=data.scaler.std)
         self.optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.loop.learning_rate, weight_decay=settings.loop.weight_decay
         )
@@ -147,7 +150,7 @@ class _Run:
         """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint."""
         losses, logits, size = [], [], self.settings.loop.batch_evaluation
         for output, batch in outputs(self.model, self.data, rows, batch_size=size):
-            losses.append(float(self.loss(output, batch.target)) * len(output))
+            losses.append(float(self.validation_loss(output, batch.target)) * len(output))
             if self.settings.loop.checkpoint != "loss":
                 logits.append(output.cpu().numpy().astype(np.float64))
         row = {"validation_loss": sum(losses) / len(rows)}

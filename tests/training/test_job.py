@@ -20,8 +20,10 @@ from pipeline.settings.training import FitSettings, LoopSettings
 from pipeline.store import digest_result, read_json, read_table
 from pipeline.training import loop
 from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.clip_data import load_clips
+from pipeline.training.forward import outputs as outputs_of
 from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
-from pipeline.training.model_io import load_weights
+from pipeline.training.model_io import load_model, load_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -264,3 +266,28 @@ def test_checkpoint_score_against_scikit_learn() -> None:
     classes, scores = rng.integers(0, 3, 50), rng.normal(size=(50, 4))
     expected = f1_score(classes, scores.argmax(axis=1), average="weighted")
     assert loop.checkpoint_score(classes, scores, "weighted_f1") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("minimised", ["mae", "rmse"])
+def test_D13_pretraining_is_judged_by_the_absolute_error(pretraining: Files, tmp_path: Path, minimised: str) -> None:
+    """The published code minimises another error (rmse) than it is judged by; the correct one the same (mae)."""
+    settings = fit_settings("pretraining", epochs=1, loss=minimised)
+    outputs = train(pretraining, tmp_path, settings)
+    fit = FitSettings.model_validate(settings)
+    model, _ = load_model(outputs.weights, read_json(outputs.card), device=torch.device("cpu"))
+    job = pretraining.job(slice(0, 3), "distance") | {"scaler": read_json(pretraining.scaler)}
+    data = load_clips(**job, settings=fit, device=torch.device("cpu"))
+    rows = data.rows_of("validation")
+    with torch.no_grad():
+        batches = list(outputs_of(model, data, rows, batch_size=len(rows)))
+    errors = torch.cat([output - batch.target for output, batch in batches]).double() * data.scaler.std
+    judged = float(read_table(outputs.history)["validation_loss"].iloc[0])
+    assert judged == pytest.approx(float(errors.abs().mean()), rel=1e-5)
+    assert judged < 0.9 * float(errors.square().mean().sqrt())
+    run = loop._Run(model, data, fit)
+    target = torch.zeros(1, 3, 19, 6)
+    output = torch.zeros_like(target)
+    output[..., 0] = 1.0  # a sixth of the cells are wrong by one
+    trained = {"mae": 1 / 6, "rmse": (1 / 6) ** 0.5}[minimised]
+    assert float(run.loss(output, target)) == pytest.approx(trained * data.scaler.std)
+    assert float(run.validation_loss(output, target)) == pytest.approx(data.scaler.std / 6)
