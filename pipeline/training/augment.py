@@ -53,11 +53,12 @@ def mirrored_weights(
 ) -> np.ndarray:
     """Graph weights (1 or clips, n, n) of the reflected clip.
 
-    `mirror_graph: published` keeps each clip's correlation graph (D6) and corrupts the shared distance graph (D5).
+    The distance graph stays: where electrodes lie does not change with what they record. `mirror_graph: published`
+    keeps each clip's correlation graph (D6) and corrupts the shared distance graph (D5).
     """
     order = mirror_permutation(electrodes, settings.mirror_pairs)
     if settings.mirror_graph == "correct":
-        return weights[..., order[:, None], order[None, :]]
+        return weights if graph == "distance" else weights[..., order[:, None], order[None, :]]
     return weights if graph == "correlation" else _published_mirror(weights[0], order)[None]
 
 

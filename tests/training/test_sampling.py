@@ -87,3 +87,18 @@ def test_published_reflection_replaces_22_of_36_edges() -> None:
     assert len(edges - others) == 22
     correct = AUGMENT.model_copy(update={"mirror_graph": "correct", "mirror_pairs": "all"})
     np.testing.assert_allclose(mirrored_weights(weights[None], ELECTRODES, correct, graph="distance")[0], weights)
+
+
+@pytest.mark.parametrize("pairs", ["all", "published"])
+def test_distance_graph_stays_on_reflection_whichever_pairs_are_swapped(pairs: str) -> None:
+    """Defect D4 without D5."""
+    from training_files import ELECTRODES
+
+    weights = distance_weights(ELECTRODES, kappa=0.9)[None]
+    settings = AUGMENT.model_copy(update={"mirror_graph": "correct", "mirror_pairs": pairs})
+    np.testing.assert_array_equal(mirrored_weights(weights, ELECTRODES, settings, graph="distance"), weights)
+    moved = mirrored_weights(weights, ELECTRODES, settings, graph="correlation")[0]
+    swapped = [ELECTRODES.index(name) for name in ("FP2", "F4")]
+    assert moved[0, 2] == weights[0, swapped[0], swapped[1]]
+    p3, p4, o1 = (ELECTRODES.index(name) for name in ("P3", "P4", "O2"))
+    assert moved[p3, ELECTRODES.index("O1")] == weights[0, p4 if pairs == "all" else p3, o1]
