@@ -6,7 +6,7 @@ with irregular spacing, lost braces and missing comment lines, and report every 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.corpora._event_rules import Row
@@ -76,15 +76,15 @@ def _read_lbl(lines: list[str], name: str, findings: Findings) -> LabelFile:
             symbols[int(match[1])] = [symbol.lower() for _, symbol in _SYMBOL.findall(match[2])]
         elif match := _LABEL.match(line):
             try:
-                found.rows.append(_lbl_row(match[1], montage, symbols, f"{name}, line {number}"))
+                found.rows += _lbl_rows(match[1], montage, symbols, f"{name}, line {number}")
             except ValueError as problem:
                 _invalid(findings, f"{name}, line {number}", line, str(problem))
     found.duration_s = max((row.stop_s for row in found.rows), default=None)
     return found
 
 
-def _lbl_row(text: str, montage: dict[int, str], symbols: dict[int, list[str]], place: str) -> Row:
-    """A label row; braces may be lost (T08). Raises ValueError saying what is wrong with it."""
+def _lbl_rows(text: str, montage: dict[int, str], symbols: dict[int, list[str]], place: str) -> list[Row]:
+    """A label row, once for each channel it names; braces may be lost (T08). Raises ValueError saying what is wrong."""
     head, bracket, tail = text.replace("{", " ").replace("}", " ").partition("[")
     fields = [cell.strip() for cell in head.split(",") if cell.strip()]
     if len(fields) != 5 or not bracket:
@@ -94,19 +94,23 @@ def _lbl_row(text: str, montage: dict[int, str], symbols: dict[int, list[str]], 
     if not probabilities or len(probabilities) > len(names) or max(probabilities) <= 0.0:
         raise ValueError(f"{len(probabilities)} probabilities for {len(names)} symbols, or all of them zero")
     best = max(range(len(probabilities)), key=probabilities.__getitem__)  # T11
-    channel = WHOLE_RECORDING
-    if fields[4].isdigit():  # anything else, -1 included, means all channels (T09)
-        if int(fields[4]) not in montage:
-            raise ValueError(f"channel {fields[4]} is not in the montage of the file")
-        channel = montage[int(fields[4])]
-    return Row(
+    row = Row(
         start_s=float(fields[2]),
         stop_s=float(fields[3]),
         label=names[best],
         place=place,
-        channel=channel,
         confidence=probabilities[best],
     )
+    return [replace(row, channel=channel) for channel in _lbl_channels(fields[4], montage)]
+
+
+def _lbl_channels(text: str, montage: dict[int, str]) -> list[str]:
+    """Derivations of a label row: one, or all of the montage block for -1 or what is no integer (T09)."""
+    if not text.isdigit():
+        return list(dict.fromkeys(montage.values())) or [WHOLE_RECORDING]
+    if int(text) not in montage:
+        raise ValueError(f"channel {text} is not in the montage of the file")
+    return [montage[int(text)]]
 
 
 def _read_csv(lines: list[str], name: str, findings: Findings) -> LabelFile:

@@ -159,8 +159,17 @@ def test_T08_a_lost_brace(tmp_path):
 
 
 @pytest.mark.parametrize("channel", ["-1", "all", "TERM"])
-def test_T09_all_channels(tmp_path, channel):
-    events, _ = read(tmp_path, lbl=lbl([label(1, 5, channel, "seiz")]))
+def test_T09_all_channels_are_those_of_the_montage_block(tmp_path, channel):
+    events, findings = read(tmp_path, lbl=lbl([label(1, 5, channel, "seiz")]))
+    assert [(event.channel, event.onset_s) for event in events] == [("TERM", 1.0), ("F7-T3", 1.0), ("FP1-F7", 1.0)]
+    assert codes(findings) == []
+
+
+@pytest.mark.parametrize("channel", ["-1", "all"])
+def test_T09_all_channels_without_a_montage_block(tmp_path, channel):
+    text = lbl([label(1, 5, channel, "seiz")])
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("montage"))
+    events, _ = read(tmp_path, lbl=bare)
     assert [(event.channel, event.onset_s) for event in events] == [("TERM", 1.0)]
 
 
