@@ -56,7 +56,8 @@ def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings
             rows.append(
                 _row(key, seed, value, interval(draws, settings.confidence) if n_patients > 1 else (None, None))
             )
-    return pd.DataFrame(rows).assign(n_clips=n_clips, n_patients=n_patients)[COLUMNS]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(["value", "std", "low", "high"], np.float64))
+    return table.assign(n_clips=n_clips, n_patients=n_patients)[COLUMNS]
 
 
 def _bootstrap(

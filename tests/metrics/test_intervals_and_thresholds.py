@@ -120,3 +120,13 @@ def test_undefined_metrics_have_a_reason() -> None:
     assert np.isnan(row["value"])
     assert row["reason"] == "the clips hold one class only"
     assert table.loc[(-1, "specificity", ""), "reason"] == ""
+
+
+def test_one_patient_has_no_interval_but_numbers_all_the_same() -> None:
+    one = predicted(0, np.random.default_rng(8))
+    alone = Predicted(0, one.labels, one.probabilities, one.predicted, np.repeat("p0", 120))
+    table = metrics_table([alone], ("seizure",), SETTINGS)
+    assert (table[["value", "std", "low", "high"]].dtypes == np.float64).all()
+    assert table[["low", "high"]].isna().all(axis=None)
+    row = table.to_dict("records")[0]
+    assert "%.4f [%.4f, %.4f]" % (row["value"], row["low"], row["high"]) != ""  # noqa: UP031 - as logging does
