@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Circle, FancyArrowPatch
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
+from scipy.spatial import Delaunay
 
 from pipeline.report.picture import VALUE_MAP, Picture, drawing, finish, tidy
 
@@ -107,7 +108,8 @@ def topomap_picture(
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     numbers = tidy({"panels": {title: dict(zip(electrodes, values, strict=True)) for title, values in panels}})
     caption = (
-        f"{what}, measured at {len(electrodes)} electrodes (dots), interpolated between them by a thin-plate spline;  "
+        f"{what}, measured at {len(electrodes)} electrodes (dots), interpolated between them by a thin-plate spline "
+        "(blank beyond the outermost electrodes); "
         f"{len(panels)} panel{'s' if len(panels) > 1 else ''}: {'; '.join(title for title, _ in panels)}."
     )
     peak = [electrodes[int(np.argmax(values))] for _, values in panels]
@@ -156,7 +158,7 @@ def _draw_nodes(axes: Axes, values: NDArray[np.floating], places: dict[str, NDAr
 def _draw_field(axes: Axes, values: NDArray[np.float64], flat: NDArray[np.float64], scale: Normalize) -> Any:
     line = np.linspace(-1.0, 1.0, _GRID)
     xx, yy = np.meshgrid(line, line)
-    inside = np.hypot(xx, yy) <= 1.0
+    inside = Delaunay(flat).find_simplex(np.stack([xx, yy], axis=-1)) >= 0  # a spline says nothing beyond its points
     field = np.full(xx.shape, np.nan)
     spline = RBFInterpolator(flat, values, kernel="thin_plate_spline")
     field[inside] = spline(np.stack([xx[inside], yy[inside]], axis=1))

@@ -1,4 +1,4 @@
-"""Picture 1: EEG in the double banana, with the annotated seizure and what the model used.
+"""Picture 1: EEG in the double banana, negative up, with the annotated seizure and what the model used.
 
 Occlusion values are shown per derivation and second as the difference of its two electrodes, coloured only beyond 0.5
 (Tang et al. 2022, figures 3 and 4), and below the traces as the map itself, electrode by second.
@@ -30,6 +30,7 @@ from pipeline.report.picture import (
 
 SENSITIVITIES_UV_MM = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000)
 PITCH_MM = 8.0  # distance between two traces
+CUT_ROWS = 2.2  # a pop does not run over the page; `sensitivity` lets the rest reach 2 rows
 MARKED_ABOVE = 0.5  # an overlay is drawn beyond this difference
 _COLOURS = {"left": LEFT, "right": RIGHT, "midline": MIDLINE}
 
@@ -63,11 +64,14 @@ def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64])
         for d, t in np.argwhere(np.abs(difference) > MARKED_ABOVE):
             overlay.append({"derivation": names[d], "second": int(t), "difference": float(difference[d, t])})
     peak = np.percentile(np.abs(traces), 98, axis=1) if traces.size else np.zeros(len(names))
+    step = sensitivity(peak)
+    beyond = np.any(np.abs(traces) > CUT_ROWS * PITCH_MM * step, axis=1).tolist()
     return tidy(
         {
             "clip": view.clip,
             "derivations": names,
-            "sensitivity_uv_per_mm": sensitivity(peak),
+            "sensitivity_uv_per_mm": step,
+            "cut": [name for name, cut in zip(names, beyond, strict=True) if cut],
             "peak_uv": dict(zip(names, peak, strict=True)),
             "spans": [vars(span) for span in view.spans],
             "overlay": overlay,
@@ -89,6 +93,11 @@ def sensitivity(peak_uv: NDArray[np.floating]) -> int:
     return next((step for step in SENSITIVITIES_UV_MM if step >= wanted), SENSITIVITIES_UV_MM[-1])
 
 
+def heights(trace: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Rows above its own line at which a trace (s,) in µV is drawn: negative up, as EEG is read, cut at CUT_ROWS."""
+    return -np.clip(trace / (PITCH_MM * step), -CUT_ROWS, CUT_ROWS)
+
+
 def _row_positions(names: list[str]) -> dict[str, float]:
     """Height of each derivation in rows, from the top; a gap of one half row between chains."""
     rows, height = {}, 0.0
@@ -105,7 +114,12 @@ def _axes(figure: Figure, view: ClipView, rows: dict[str, float]) -> tuple[Axes,
     share = 0.0 if view.occlusion is None else 0.24
     top = figure.add_axes((0.07, 0.06 + share, 0.915, 0.87 - share))
     lowest = min(rows.values(), default=0.0)
-    top.set(xlim=(0, view.length_s), ylim=(lowest - 1.3, 1.9), yticks=list(rows.values()), yticklabels=list(rows))
+    top.set(
+        xlim=(0, view.length_s),
+        ylim=(lowest - CUT_ROWS - 0.1, CUT_ROWS + 0.3),
+        yticks=list(rows.values()),
+        yticklabels=list(rows),
+    )
     for label, name in zip(top.get_yticklabels(), rows, strict=True):
         label.set_color(_COLOURS[side(name)])
     top.tick_params(axis="y", length=0)
@@ -125,13 +139,13 @@ def _draw_traces(
     per_row = PITCH_MM * step
     seconds = np.arange(traces.shape[1]) / view.rate_hz
     for name, trace in zip(names, traces, strict=True):
-        shown = np.clip(trace / per_row, -1.4, 1.4)  # a pop does not run over the page
-        axes.plot(seconds, rows[name] + shown, color=_COLOURS[side(name)], linewidth=0.5, rasterized=True)
+        colour = _COLOURS[side(name)]
+        axes.plot(seconds, rows[name] + heights(trace, step), color=colour, linewidth=0.5, rasterized=True)
     bar = 0.5 * round(per_row / 10) * 10 if per_row >= 40 else per_row / 2
     x, y = view.length_s * 0.985, axes.get_ylim()[0] + 0.35
     axes.plot([x, x], [y, y + bar / per_row], color="black", linewidth=2, solid_capstyle="butt")
     note = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
-    text = f"{bar:g} µV · {step:g} µV/mm"
+    text = f"{bar:g} µV · nominal {step:g} µV/mm"
     axes.text(x * 0.994, y + bar / per_row / 2, text, ha="right", va="center", fontsize=8, bbox=note)
 
 
@@ -194,8 +208,10 @@ def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
     count = f"{len(view.breaks_s) + 1} clips side by side (n = 1 recording)" if view.breaks_s else "One clip (n = 1)"
     text = (
         f"{view.why} {count} of {view.length_s} s, {plural(len(numbers['derivations']), 'derivation')}, "
-        f"{step} µV/mm, shown at 1-40 Hz; left chains blue, right chains red."
+        f"negative up, {step} µV/mm (nominal; use the scale bar), shown at 1-40 Hz; left chains blue, right chains red."
     )
+    if numbers["cut"]:
+        text += f" Cut at {CUT_ROWS:g} rows: {plural(len(numbers['cut']), 'derivation')}."
     if any(span.channel == "TERM" for span in view.spans):
         text += " Dashed box: annotated seizure; black line under a trace: this derivation is annotated."
     hidden = sorted({span.channel for span in view.spans} - set(numbers["derivations"]) - {"TERM"})

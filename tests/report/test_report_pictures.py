@@ -17,7 +17,7 @@ from pipeline.report.examples import ClipView, Span, for_display
 from pipeline.report.head import edges, graph_picture, project, topomap_picture
 from pipeline.report.histograms import histogram_picture
 from pipeline.report.picture import Picture, slug, tidy
-from pipeline.report.traces import sensitivity, trace_picture
+from pipeline.report.traces import CUT_ROWS, heights, sensitivity, trace_picture
 from pipeline.report.training_curves import training_picture
 
 LOOK = {"synthetic": True, "dpi": 40}
@@ -120,6 +120,16 @@ def test_sensitivity_grows_with_the_amplitude() -> None:
     steps = [sensitivity(np.full(18, peak)) for peak in (5, 50, 500, 5000)]
     assert steps == sorted(steps)
     assert len(set(steps)) == 4
+
+
+def test_traces_are_drawn_negative_up_and_a_cut_is_told() -> None:
+    made = heights(np.array([-16.0, 0.0, 8.0, -1e6]), 1.0)
+    np.testing.assert_allclose(made, [2, 0, -1, CUT_ROWS])
+    assert "negative up" in trace_picture(view(), **LOOK).caption
+    assert "Cut at" not in trace_picture(view(), **LOOK).caption
+    popped = view().signal.copy()
+    popped[ELECTRODES.index("FP1"), 500:510] = 1e5  # in FP1-F7 and FP1-F3
+    assert "Cut at 2.2 rows: 2 derivations" in trace_picture(view(signal=popped), **LOOK).caption
 
 
 def test_projection_puts_the_vertex_in_the_middle_and_the_equator_on_the_outline() -> None:
