@@ -19,7 +19,10 @@ OVER_SEEDS = -1
 
 
 def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSettings) -> Iterator[dict[str, Any]]:
-    """Does localisation on focal seizures beat its nulls? One localisation table for each corpus and run."""
+    """Does localisation on focal seizures beat its nulls? One localisation table for each corpus and run.
+
+    The mean is over all clips; patients are redrawn within each corpus.
+    """
     rng = np.random.default_rng(settings.seed)
     whole = pd.concat([table.assign(corpus=corpus) for corpus, table in enumerate(tables)], ignore_index=True)
     chosen = whole[(whole["rule"] == MAIN_RULE) & (whole["fz_pz"] == MAIN_POLICY) & (whole["focal"] == "focal")].dropna(
@@ -33,6 +36,7 @@ def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSet
             found = measured(
                 mean_of(gap),
                 owners.to_numpy(dtype=object).astype(str),
+                strata=rows["corpus"].to_numpy(),
                 draws=settings.bootstrap,
                 confidence=settings.confidence,
                 rng=rng,

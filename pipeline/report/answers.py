@@ -33,7 +33,9 @@ def answers_chapter(results: Results) -> Chapter:
 
 _LEADS = {
     "experiments": "Questions put to the models of this corpus. Every answer has its interval, also when it is no.",
-    "trial": "The same questions over corpora that were never looked at while tuning, patients pooled.",
+    "trial": "The same questions over corpora that were never looked at while tuning. AUROC and F1 are means over the "
+    "corpora of each corpus's own value, localisation is the mean over all clips; for the intervals, patients are "
+    "redrawn within each corpus.",
 }
 
 
@@ -44,5 +46,5 @@ def answer_blocks(name: str, content: dict[str, Any]) -> tuple[list[Block], pd.D
         return [Note("None of the questions can be answered from what was planned.")], frame
     rows = [[one["question"], one["answer"], one["sentence"]] for one in content["answers"]]
     over = f" over {content['n_corpora']} unseen corpora" if "n_corpora" in content else ""
-    caption = f"{name.capitalize()}{over}: value [95 % patient interval]"
+    caption = f"{name.capitalize()}{over}: value [patient interval]"
     return [Table(f"answers-{name}", caption, ["question", "answer", "how it was found"], rows)], frame

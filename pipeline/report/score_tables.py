@@ -58,7 +58,7 @@ def score_table(key: str, task: str, runs: list[Scored], *, synthetic: bool) -> 
         return Note("No score is defined on these test clips.")
     columns = ["run", *COLUMNS[task].values()]
     origin = "other data, context only" if synthetic else "mean ± std over five runs"
-    caption = f"Test scores, mean over seeds [95 % patient interval]; published: {SOURCE} ({origin})"
+    caption = f"Test scores, mean over seeds [patient interval]; published: {SOURCE} ({origin})"
     return Table(key, caption, [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
@@ -75,7 +75,7 @@ def class_table(key: str, runs: list[Scored]) -> Table:
                 cells.append(text + (f"\npublished {in_print(printed)}" if printed else ""))
             rows.append(cells)
     columns = ["run, class", "test clips", *PER_CLASS.values()]
-    caption = "Scores of each class, mean over seeds [95 % patient interval]"
+    caption = "Scores of each class, mean over seeds [patient interval]"
     return Table(f"{key}-classes", caption, columns, rows, frozenset({1}))
 
 

@@ -44,8 +44,8 @@ def brief_chapter(results: Results, groups: Groups) -> Chapter:
     if not points:
         return Chapter(Section("brief", "In brief", [Note("No model was trained, so there is no score.")]))
     text = (
-        "Scores on test patients that no fit, threshold or choice of checkpoint has seen. In brackets: 95 % interval "
-        "over patients."
+        "Scores on test patients that no fit, threshold or choice of checkpoint has seen. In brackets: bootstrap "
+        "interval over patients."
     )
     if results.synthetic:
         text += f" “Published” is {SOURCE}: other data, shown as context only."

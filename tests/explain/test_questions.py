@@ -162,6 +162,8 @@ def test_localisation_over_corpora_uses_focal_clips_under_the_main_rule():
     assert (beaten["n_patients"], beaten["n_clips"]) == (12, 12)
     assert "60-s" in beaten["question"]
     assert seconds["answer"] == "no"
+    apart, _ = localisation_answers([table(0.0, 60), table(0.4, 60)], SETTINGS)
+    assert apart["high"] - apart["low"] < 0.02  # patients are redrawn within a corpus: its share of them is fixed
 
 
 def test_metrics_are_averaged_over_corpora():
