@@ -9,6 +9,7 @@ from torch import Tensor
 from pipeline.explain.occlusion import Regraph
 from pipeline.graphs.correlation import correlation_weights
 from pipeline.plugins import load_plugin
+from pipeline.settings.base import SettingsError
 from pipeline.settings.evaluation import OcclusionSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
 from pipeline.settings.training import FitSettings
@@ -21,6 +22,17 @@ def fill_value(settings: OcclusionSettings, features: FeatureSettings, scaler: d
         return 0.0
     silent = math.log(features.floor_amplitude) if features.kind == "fft" else 0.0
     return (silent - scaler["mean"]) / scaler["std"]
+
+
+def graph_of_hidden(
+    occlusion: OcclusionSettings, fit: FitSettings, graphs: GraphSettings | None, scaler: dict[str, Any]
+) -> Regraph | None:
+    """How the graph follows what is hidden; None where it is held, and for the distance graph, which cannot change."""
+    if occlusion.graph == "held" or fit.graph == "distance":
+        return None
+    if graphs is None:
+        raise SettingsError("--settings: occlusion.graph: recomputed needs the section graphs")
+    return correlation_regraph(fit, graphs, scaler)
 
 
 def correlation_regraph(fit: FitSettings, graphs: GraphSettings, scaler: dict[str, Any]) -> Regraph:

@@ -50,8 +50,8 @@ def build(
         what_ran(results),
         findings_chapter(results),
         *scores_chapters(results, settings, groups),
-        examples_chapter(results, settings),
-        localisation_chapter(results, settings, precise=localisation.precise),
+        examples_chapter(results, settings, localisation=localisation),
+        localisation_chapter(results, settings, localisation=localisation),
         training_chapter(results, settings),
         answers_chapter(results),
     ]

@@ -3,27 +3,31 @@
 from pipeline.settings.evaluation import OcclusionSettings
 
 SYNTHETIC_LINE = (
-    "SYNTHETIC DATA: every recording behind this page was made by a simulator. No clinical claim follows from it."
+    "SYNTHETIC DATA: recordings behind this page were made by a simulator. No clinical claim follows from them."
 )
 REAL_LINE = "Recordings supplied by the user. Research use only; not a medical device."
 SAMPLES_LINE = "Real samples, scored for plausibility only: no sensitivity or specificity can be quoted from them."
 
 _OCCLUDED = {"mean": "the training mean, which is zero after standardisation", "raw_zero": "zero microvolts"}
-_GRAPH = {"held": "the graph stays that of the untouched clip", "recomputed": "the graph is recomputed"}
+_GRAPH = {
+    "held": "the graph stays that of the untouched clip",
+    "recomputed": "a correlation graph is recomputed (the distance graph, which no signal enters, stays)",
+}
 
 
-def caveats(*, synthetic: bool, occlusion: OcclusionSettings | None) -> list[tuple[str, str]]:
-    """Heads and texts. `occlusion`: how it was done; None: there are no maps."""
+def caveats(*, synthetic: bool, occlusion: OcclusionSettings | None, samples: bool = False) -> list[tuple[str, str]]:
+    """Heads and texts. `occlusion`: how it was done; None: no maps. `samples`: single recordings, no corpus."""
     how = (
         "No occlusion map was computed here. Zero may mean zero after standardisation or zero microvolts."
         if occlusion is None
-        else f"A hidden electrode-second becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
+        else f"What is hidden becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
     )
-    data = (
-        "All data are synthetic: no clinical claim. Published numbers beside them were measured on other data."
-        if synthetic
-        else "Scores on a few real samples speak of plausibility only."
-    )
+    if samples:
+        data = "Scores on a few samples speak of plausibility only."
+    elif synthetic:
+        data = "The data are synthetic: no clinical claim. Published numbers beside them were measured on other data."
+    else:
+        data = "Scores hold for this corpus and protocol; no clinical claim."
     return [
         (
             "Occlusion is about the model.",

@@ -17,6 +17,7 @@ from pipeline.report.overview import Chapter
 from pipeline.report.picture import Picture, plural, slug
 from pipeline.report.published import SOURCE, published
 from pipeline.report.traces import trace_picture
+from pipeline.settings.evaluation import LocalisationSettings
 from pipeline.settings.report import ReportSettings
 from pipeline.store import read_json, read_table
 
@@ -29,7 +30,7 @@ RULES = {
 }
 
 
-def examples_chapter(results: Results, settings: ReportSettings) -> Chapter:
+def examples_chapter(results: Results, settings: ReportSettings, *, localisation: LocalisationSettings) -> Chapter:
     """Traces with overlay, electrode graph and topographic map for a few clips of each run with maps over time."""
     blocks: list[Block] = []
     for entry in mapped_runs(results, "detection"):
@@ -44,11 +45,39 @@ def examples_chapter(results: Results, settings: ReportSettings) -> Chapter:
     if not blocks:
         blocks = [Note("No occlusion map was computed (plan: maps), so there is nothing to show here.")]
     else:
-        blocks.insert(0, Text(
-            "Each electrode-second of a clip is replaced in turn; the fall of the seizure logit is its occlusion "
-            "value, scaled to 0-1 within the clip. The clips are picked by rank, not by eye."
-        ))  # fmt: skip
+        blocks.insert(0, Text(_how(results, localisation)))
     return Chapter(Section("examples", "What the model used", blocks))
+
+
+def _how(results: Results, localisation: LocalisationSettings) -> str:
+    """What an occlusion value is, for each task that has maps, and how the clips shown were picked."""
+    parts = []
+    if mapped_runs(results, "detection"):
+        parts.append(
+            "Detection: each electrode-second of a clip is replaced in turn; the fall of the seizure logit is its "
+            "occlusion value."
+        )
+    if mapped_runs(results, "classification"):
+        parts.append(
+            "Classification: each electrode is replaced over the whole clip; the fall of the predicted class's logit "
+            "is its occlusion value."
+        )
+    parts.append("Values are scaled to 0-1 within the clip.")
+    if mapped_runs(results, "detection"):
+        parts.append(f"Clips are picked by rule, not by eye. {_localised(localisation)}")
+    return " ".join(parts)
+
+
+def _localised(settings: LocalisationSettings) -> str:
+    return f"Localisation: share of the marked electrode-seconds (above {settings.threshold:g}) that are annotated."
+
+
+def definitions(settings: LocalisationSettings) -> str:
+    """The two scores and what counts as precise, as the page uses the words."""
+    return (
+        f"Coverage: share of the annotated electrode-seconds that are marked (above {settings.threshold:g}). "
+        f"{_localised(settings)} Precisely localised: localisation above {settings.precise:g}."
+    )
 
 
 def case_pictures(results: Results, entry: RunEntry, view: ClipView, *, dpi: int) -> list[Picture]:
@@ -97,10 +126,11 @@ def mean_pictures(results: Results, entry: RunEntry, *, dpi: int) -> list[Pictur
         name, panels, electrodes=electrodes, positions=coordinates(electrodes), synthetic=results.synthetic, dpi=dpi,
         what="Mean occlusion value of all maps",
     )  # fmt: skip
-    return [Picture(name, f"Mean map, {title_of(entry)}", made.caption, made.alt, made.numbers, made.png)]
+    caption = f"{made.caption} Mean of maps, each scaled within its clip: shows where, not how much."
+    return [Picture(name, f"Mean map, {title_of(entry)}", caption, made.alt, made.numbers, made.png)]
 
 
-def localisation_chapter(results: Results, settings: ReportSettings, *, precise: float) -> Chapter:
+def localisation_chapter(results: Results, settings: ReportSettings, *, localisation: LocalisationSettings) -> Chapter:
     """Histograms, and a table of both label rules with intervals and the two nulls."""
     blocks: list[Block] = []
     tables: dict[str, pd.DataFrame] = {}
@@ -115,14 +145,16 @@ def localisation_chapter(results: Results, settings: ReportSettings, *, precise:
         if len(chosen):
             picture = histogram_picture(
                 f"localisation-{key}", f"Coverage and localisation, {title_of(entry)}", chosen,
-                precise=precise, synthetic=results.synthetic, dpi=settings.dpi,
+                precise=localisation.precise, synthetic=results.synthetic, dpi=settings.dpi,
             )  # fmt: skip
             blocks.append(Figure(picture))
         table = summary_table(summary)
         tables[f"localisation-summary-{key}"] = table
         if len(table):
             blocks.append(table_of(f"localisation-{key}", f"Coverage and localisation, {title_of(entry)}", table))
-    if not blocks:
+    if blocks:
+        blocks.insert(0, Text(definitions(localisation)))
+    else:
         blocks = [Note("No map was held against channel annotations: no run has maps, or no clip with a seizure was "
                        "predicted correctly.")]  # fmt: skip
     return Chapter(Section("localisation", "Coverage and localisation", blocks), tables)
@@ -146,7 +178,8 @@ def summary_table(summary: dict[str, Any]) -> pd.DataFrame:
 
 _QUANTITIES = {
     "coverage": "coverage", "localisation": "localisation", "precise": "share precisely localised",
-    "above_electrodes": "above electrode null", "above_seconds": "above second null",
+    "above_electrodes": "localisation minus null (electrodes permuted)",
+    "above_seconds": "localisation minus null (seconds permuted)",
 }  # fmt: skip
 
 

@@ -81,8 +81,9 @@ class Results:
 
     @property
     def synthetic(self) -> bool:
-        """Whether every recording was simulated."""
-        return self.inventory.synthetic
+        """Whether the workflow simulated the corpus, or some EDF says of itself that it is synthetic."""
+        recordings = self.recordings
+        return self.inventory.synthetic or (len(recordings) > 0 and bool(recordings["synthetic"].any()))
 
 
 def read_results(path: Any) -> Results:

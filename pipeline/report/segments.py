@@ -18,7 +18,7 @@ from pipeline.findings import Findings
 from pipeline.report.blocks import Block, Figure, Note, Section, Text, cell, table_of
 from pipeline.report.build import Built
 from pipeline.report.cases import spans
-from pipeline.report.caveats import SAMPLES_LINE, caveats
+from pipeline.report.caveats import SAMPLES_LINE, SYNTHETIC_LINE, caveats
 from pipeline.report.examples import ClipView
 from pipeline.report.overview import findings_by_code
 from pipeline.report.page import Page
@@ -35,7 +35,7 @@ DPI = 80  # of two dozen trace pages on one HTML page
 
 @dataclass(frozen=True)
 class Scored:
-    """files: recording, file, label; segments: one row an EDF (see `answered`); predictions: one row a clip."""
+    """files: recording, file, label, synthetic; segments: one row an EDF (`answered`); predictions: one row a clip."""
 
     files: pd.DataFrame
     segments: pd.DataFrame
@@ -120,6 +120,7 @@ def build_page(
 ) -> Built:
     """Ranking, unscored files, findings, traces."""
     table = scored.segments
+    synthetic = bool(table["synthetic"].any())
     unscored = table[table["clips"] == 0]
     blocks: list[Block] = [Text(in_words(summary)), _ranking_table(table)]
     why: list[Block] = [Note("Every EDF was scored.")]
@@ -127,19 +128,21 @@ def build_page(
         why = [table_of("unscored", "EDFs that are not scored", unscored[["recording", "label", "code", "reason"]])]
     if len(findings):
         why.append(table_of("findings", "All findings by code", findings_by_code(findings), decimals=0))
-    pictures: list[Block] = [Figure(trace_picture(view, synthetic=False, dpi=min(settings.dpi, DPI))) for view in views]
+    pictures: list[Block] = [
+        Figure(trace_picture(view, synthetic=synthetic, dpi=min(settings.dpi, DPI))) for view in views
+    ]
     origin = f"the {'synthetic ' if synthetic_training else ''}corpus “{trained_on}”"
     page = Page(
         title=f"{settings.title}: real segments",
         subtitle=f"{plural(len(views), 'recording')} of {len(table)} scored by a detector trained only on {origin}",
-        banner=SAMPLES_LINE,
-        synthetic=False,
+        banner=SYNTHETIC_LINE if synthetic else SAMPLES_LINE,
+        synthetic=synthetic,
         sections=[
             Section("ranking", "Ranking", blocks),
             Section("unscored", "Not scored, and why", why),
             Section("traces", "Traces and occlusion maps", pictures or [Note("No EDF could be scored.")]),
         ],
-        caveats=caveats(synthetic=False, occlusion=occlusion),
+        caveats=caveats(synthetic=synthetic, occlusion=occlusion, samples=True),
         provenance=[*versions(), ("Model", model_line(card)), ("Training corpus", trained_on)],
     )
     return Built(page, {"segments": table, "clips": scored.predictions, "findings": findings})

@@ -1,8 +1,9 @@
 """A small strict parser of EDF and EDF+ headers (Kemp et al. 1992; Kemp and Olivan 2003).
 
 The sizes are checked before anything is believed, so that a broken file costs one read of 256 bytes. Names, dates and
-ids in the header are neither read nor kept: dates may be wrong (T29) and decide nothing, names are private. Whatever is
-corrected on the way is a finding; what cannot be corrected raises `Rejected` (faults.md, rows 1-3, 5, 6).
+ids in the header are not kept: dates may be wrong (T29) and decide nothing, names are private; all that is asked of
+them is whether they say "synthetic". Whatever is corrected on the way is a finding; what cannot be corrected raises
+`Rejected` (faults.md, rows 1-3, 5, 6).
 """
 
 import math
@@ -15,6 +16,7 @@ from pipeline.findings import Finding, Findings, Rejected
 
 FIXED_BYTES = 256  # of the first part of the header, and of each signal's entry
 SAMPLE_BYTES = 2
+_IDENTITY = slice(8, 168)  # the patient and the recording field
 ANNOTATIONS = "EDF Annotations"
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
 _LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
@@ -50,6 +52,7 @@ class EdfHeader:
     record_s: Fraction
     continuous: bool  # False: EDF+D, records have their own onsets
     plus: bool
+    synthetic: bool  # the patient or recording field says so, in any case of letters
     signals: tuple[EdfSignal, ...]
 
     @property
@@ -102,6 +105,7 @@ def read_header(path: Path | str, findings: Findings) -> EdfHeader:
         record_s=record_s,
         continuous=reserved != "EDF+D",
         plus=reserved.startswith("EDF+"),
+        synthetic=b"synthetic" in fixed[_IDENTITY].lower(),
         signals=signals,
     )
 

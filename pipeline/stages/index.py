@@ -25,7 +25,7 @@ from pipeline.store import write_table
 RECORDINGS = {
     "corpus": "string", "recording": "string", "patient": "string", "session": "string", "split": "string",
     "montage": "string", "path": "string", "duration_s": "float64", "rate_hz": "float64", "n_signals": "int64",
-    "labels": "object", "labelled": "bool",
+    "labels": "object", "labelled": "bool", "synthetic": "bool",
 }  # fmt: skip
 SEIZURES = {
     "recording": "string", "channel": "string", "onset_s": "float64", "offset_s": "float64", "code": "string",
@@ -108,6 +108,7 @@ def _recording_row(
         "n_signals": len(signals),
         "labels": [signal.label for signal in signals],
         "labelled": labelled,
+        "synthetic": header.synthetic,
     }
 
 

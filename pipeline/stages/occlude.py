@@ -13,13 +13,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pipeline.explain.hiding import correlation_regraph, fill_value
+from pipeline.explain.hiding import fill_value, graph_of_hidden
 from pipeline.explain.map_store import OcclusionMaps, write_maps
 from pipeline.explain.occlusion import Clip, Regraph, occlusion_map
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.evaluation import OcclusionSettings
 from pipeline.settings.features import GraphSettings
-from pipeline.settings.training import DeviceSettings, FitSettings
+from pipeline.settings.training import DeviceSettings
 from pipeline.stages import command
 from pipeline.store import read_json, read_table
 from pipeline.training.clip_data import ClipData, load_clips
@@ -75,15 +75,6 @@ def explain(
     )
 
 
-def graph_of_hidden(settings: Settings, fit: FitSettings, scaler: dict[str, float]) -> Regraph | None:
-    """How the graph follows what is hidden; None where it is held, and for the distance graph, which cannot change."""
-    if settings.occlusion.graph == "held" or fit.graph == "distance":
-        return None
-    if settings.graphs is None:
-        raise command.StageError("--settings: occlusion.graph: recomputed needs the section graphs")
-    return correlation_regraph(fit, settings.graphs, scaler)
-
-
 def main() -> None:
     """Read, explain, write."""
     parser = command.parser(__doc__)
@@ -114,7 +105,7 @@ def main() -> None:
             chosen,
             fill=fill_value(settings.occlusion, fit.features, scaler),
             batch=settings.occlusion.batch,
-            regraph=graph_of_hidden(settings, fit, scaler),
+            regraph=graph_of_hidden(settings.occlusion, fit, settings.graphs, scaler),
         )
     write_maps(arguments.maps, maps)
 

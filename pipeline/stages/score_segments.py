@@ -18,7 +18,7 @@ import torch
 
 from pipeline.clips import cut_clips
 from pipeline.corpora import folder
-from pipeline.explain.hiding import fill_value
+from pipeline.explain.hiding import fill_value, graph_of_hidden
 from pipeline.explain.map_store import OcclusionMaps, write_maps
 from pipeline.features._frame_store import reading_frames, write_frames
 from pipeline.findings import Findings
@@ -92,6 +92,8 @@ def read_folder(
         segments = ingest.ingest(root, table, options, findings, store, log)
     files = pd.DataFrame({"recording": [one.recording for one in listed], "file": [one.edf for one in listed]})
     files["label"] = [labels.get(one.edf, "") for one in listed]
+    synthetic = set(table.loc[table["synthetic"].astype(bool), "recording"])
+    files["synthetic"] = files["recording"].isin(synthetic)
     known = {finding.recording for finding in findings if finding.code == "fixture"}
     for row in files[files["label"].str.startswith(FIXTURE) & ~files["recording"].isin(known)].itertuples():
         findings.for_recording(str(row.recording)).add("fixture", str(row.label), severity="info", action="note")
@@ -103,7 +105,14 @@ def read_folder(
 
 
 def prepare(
-    work: Path, clips: pd.DataFrame, segments: pd.DataFrame, fit: FitSettings, settings: Settings, graph: Path | None
+    work: Path,
+    clips: pd.DataFrame,
+    segments: pd.DataFrame,
+    fit: FitSettings,
+    settings: Settings,
+    *,
+    graph: Path | None,
+    training_mean: float,
 ) -> Path:
     """Write clips and features below `work`; return the graphs, made here unless the distance graph is given."""
     write_table(work / "clips.parquet", clips)
@@ -120,15 +129,15 @@ def prepare(
         if graph is None:
             raise command.StageError("--graphs: a detector on the distance graph needs it")
         return graph
-    return _correlation(work, clips, settings.graphs)
+    return _correlation(work, clips, settings.graphs, training_mean=training_mean)
 
 
-def _correlation(work: Path, clips: pd.DataFrame, settings: GraphSettings) -> Path:
+def _correlation(work: Path, clips: pd.DataFrame, settings: GraphSettings, *, training_mean: float) -> Path:
     with reading_frames(work / "features.zarr.zip") as store:
         n = store.frames.shape[1]
         weights = np.zeros((len(clips), n, n), dtype=np.float32)
         for places, frames in clip_blocks(store, clips):
-            weights[places] = correlation_weights(frames, settings)
+            weights[places] = correlation_weights(frames, settings, training_mean=training_mean)
     path = work / "graphs.zarr.zip"
     with writing_store(path, {"clips": clips["clip"].tolist()}) as group:
         stored = group.create_array("weights", shape=weights.shape, chunks=weights.shape, dtype="float32")
@@ -142,8 +151,9 @@ def score(
     """Predictions and maps of every clip, whatever was predicted: nothing is known to be right here."""
     predictions = prediction_table(model, data, card, batch_size=settings.batch)
     fill = fill_value(settings.occlusion, data.settings.features, card["scaler"])
+    regraph = graph_of_hidden(settings.occlusion, data.settings, settings.graphs, card["scaler"])
     with torch.no_grad():
-        maps = explain(model, data, predictions, fill=fill, batch=settings.occlusion.batch, regraph=None)
+        maps = explain(model, data, predictions, fill=fill, batch=settings.occlusion.batch, regraph=regraph)
     return predictions, maps
 
 
@@ -192,7 +202,9 @@ def main() -> None:
         )  # fmt: skip
         if clips.empty:
             raise command.StageError(f"{arguments.root}: no EDF holds a whole clip of {length_s} s; see the log")
-        graphs = prepare(work, clips, segments, fit, settings, arguments.graphs)
+        graphs = prepare(
+            work, clips, segments, fit, settings, graph=arguments.graphs, training_mean=card["scaler"]["mean"]
+        )  # fmt: skip
         data = load_clips(
             features=[work / "features.zarr.zip"], clips=[work / "clips.parquet"], graphs=[graphs],
             scaler=card["scaler"], settings=fit.model_copy(update={"device": settings.device}), device=device,

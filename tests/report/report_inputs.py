@@ -55,6 +55,8 @@ def make_results(folder: Path, *, synthetic: bool = True, label: str = "fnsz") -
     rng = np.random.default_rng(7)
     recordings = [f"r{p}" for p in range(PATIENTS)]
     _corpus(folder, recordings, rng, label)
+    table = read_table(folder / "recordings.parquet")
+    write_table(folder / "recordings.parquet", table.assign(synthetic=synthetic))
     clips = _clips(folder, recordings, label)
     _detection(folder, clips[clips["split"] == "test"], rng)
     _classification(folder, clips[clips["split"] == "test"])

@@ -124,6 +124,22 @@ def test_pages_of_real_data_do_not_say_synthetic(tmp_path: Path) -> None:
     assert "synthetic" not in re.sub(r"<style>.*?</style>", "", html, flags=re.S).lower()
 
 
+def test_one_recording_that_says_synthetic_marks_the_whole_page(tmp_path: Path) -> None:
+    inventory = make_results(tmp_path, synthetic=False)
+    table = read_table(tmp_path / "recordings.parquet")
+    assert not read_results(inventory).synthetic
+    write_table(tmp_path / "recordings.parquet", table.assign(synthetic=[True] + [False] * (len(table) - 1)))
+    assert read_results(inventory).synthetic
+
+
+def test_the_scores_of_a_map_are_defined_where_they_are_first_used(made: tuple[Path, Built, str]) -> None:
+    body = " ".join(" ".join(parsed(made[2]).text).split())
+    assert body.index("Localisation: share of the marked") < body.index("(localisation 0.")
+    assert body.index("Coverage: share of the annotated") < body.index("are precisely localised")
+    assert body.index("Precisely localised: localisation above 0.8") < body.index("are precisely localised")
+    assert "each scaled within its clip: shows where, not how much" in body
+
+
 def test_canaries_in_paths_do_not_reach_the_page_or_the_tables(made: tuple[Path, Built, str], tmp_path: Path) -> None:
     folder, built, html = made
     write(built, tmp_path, max_mb=5)

@@ -83,7 +83,8 @@ def corpus(tmp_path):
     lists[2] += "+2.5\x153\x14sz_foc\x14\0"
     gap = [*scalp_channels(rng, records=12), annotation_channel(lists)]
     EdfFile(gap, reserved="EDF+D").write(root / "p1" / "gap.edf")
-    whole = EdfFile(scalp_channels(rng, records=15, per_record=250)).write(root / "p1" / "whole.edf")
+    whole = EdfFile(scalp_channels(rng, records=15, per_record=250), fields={"recording": "Startdate X X X Synthetic"})
+    whole = whole.write(root / "p1" / "whole.edf")
     (root / "p1" / "whole.tsv").write_text("onset\tduration\teventType\n0.00\t15.00\tbckg\n")
     EdfFile(scalp_channels(rng, records=5, labels=["FP1-F7", "F7-T3"])).write(root / "p2" / "bipolar.edf")
     (root / "p2" / "cut.edf").write_bytes(whole.read_bytes()[:2000])
@@ -96,6 +97,7 @@ def test_index_and_ingest(corpus, tmp_path):
     assert list(recordings["recording"]) == ["p1-gap", "p1-whole", "p2-bipolar"]
     assert list(recordings["duration_s"]) == [112.0, 15.0, 5.0]
     assert list(recordings["labelled"]) == [True, True, False]
+    assert list(recordings["synthetic"]) == [False, True, False]
     columns = ["recording", "channel", "onset_s", "offset_s", "code"]
     assert seizures[columns].to_numpy().tolist() == [["p1-gap", "TERM", 2.5, 5.5, "fnsz"]]
     assert segments[["recording", "segment", "start_s", "n_samples"]].to_numpy().tolist() == [
@@ -150,7 +152,7 @@ def test_splits_without_leaks(tmp_path):
     results = split_corpus(tmp_path, [])
     assert check(tmp_path / "out", results).returncode == 0
     table = pd.read_parquet(tmp_path / "out" / "splits.parquet")
-    assert table.to_numpy().tolist() == [["b", "test", 1, 0], ["a", "train", 1, 0]]
+    assert table.to_numpy().tolist() == [["b", "test", 1, 0, False], ["a", "train", 1, 0, False]]
 
 
 def test_T46_the_same_samples_in_two_splits_stop_everything(tmp_path):
