@@ -5,7 +5,7 @@ draw is a vector of clip weights (how often the clip's patient was drawn); a sta
 for many draws at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,30 +34,3 @@ def interval(samples: NDArray[np.floating], confidence: float) -> tuple[float, f
         return None, None
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def patient_bootstrap(
-    values: NDArray[Any],
-    patients: NDArray[Any],
-    statistic: Callable[[NDArray[Any]], Any],
-    *,
-    draws: int,
-    rng: np.random.Generator,
-    confidence: float,
-) -> tuple[float, float] | tuple[None, None]:
-    """(low, high) of `statistic(values)`, values (clips, ...) resampled by `patients` (clips,).
-
-    Paired differences: give both systems' values of each clip as columns, or their difference as values. The mean of
-    a vector is computed for all draws at once; any other statistic is called once a draw. (None, None) where it is
-    undefined in more than half of the draws.
-    """
-    if not len(values):
-        return None, None
-    if statistic is np.mean and values.ndim == 1:
-        blocks = patient_weights(patients, draws=draws, rng=rng)
-        return interval(np.concatenate([w @ values / w.sum(axis=1) for w in blocks]), confidence)
-    names, owner = np.unique(patients, return_inverse=True)
-    clips_of = [np.flatnonzero(owner == patient) for patient in range(len(names))]
-    picks = rng.integers(len(names), size=(draws, len(names)))
-    samples = [float(statistic(values[np.concatenate([clips_of[k] for k in pick])])) for pick in picks]
-    return interval(np.array(samples), confidence)

@@ -89,8 +89,3 @@ def by_fft(signal: np.ndarray, n_out: int) -> np.ndarray:
         spectrum[kept // 2] *= 2.0 if n_out < n_in else 0.5
     resampled = scipy.fft.irfft(spectrum, n_out) * (n_out / n_in)
     return (resampled + mean).astype(np.float32)
-
-
-def whole_seconds(n_samples: int, rate_hz: Fraction) -> int:
-    """Whole seconds in a record of so many samples."""
-    return int(n_samples / rate_hz)

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline.metrics.clip_metrics import auroc
 from pipeline.metrics.evaluation import Predicted, metrics_table
-from pipeline.metrics.intervals import interval, patient_bootstrap, patient_weights
+from pipeline.metrics.intervals import interval, patient_weights
 from pipeline.metrics.thresholds import best_f1_threshold, predict
 from pipeline.settings.evaluation import EvaluationSettings
 
@@ -34,24 +34,30 @@ def test_weights_are_how_often_each_patient_was_drawn() -> None:
     np.testing.assert_array_equal(weights, again)
 
 
-def test_mean_in_one_product_equals_the_plain_way() -> None:
+def interval_of_the_mean(values: np.ndarray, patients: np.ndarray, *, draws: int, seed: int) -> tuple[float, float]:
+    blocks = patient_weights(patients, draws=draws, rng=np.random.default_rng(seed))
+    low, high = interval(np.concatenate([w @ values / w.sum(axis=1) for w in blocks]), 0.9)
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
+def test_weights_give_what_resampled_patients_give() -> None:
     values, patients = clustered(np.random.default_rng(1))
-    quick = patient_bootstrap(values, patients, np.mean, draws=4000, rng=np.random.default_rng(2), confidence=0.95)
-    plain = patient_bootstrap(
-        values, patients, lambda v: v.mean(), draws=4000, rng=np.random.default_rng(3), confidence=0.95
-    )
-    np.testing.assert_allclose(quick, plain, atol=0.05)
-    by_clip = patient_bootstrap(
-        values, np.arange(len(values)), np.mean, draws=500, rng=np.random.default_rng(4), confidence=0.95
-    )
-    assert quick[1] - quick[0] > 3 * (by_clip[1] - by_clip[0])  # clips are not independent
+    low, high = interval_of_the_mean(values, patients, draws=4000, seed=2)
+    rng, names = np.random.default_rng(3), np.unique(patients)
+    samples = [
+        np.concatenate([values[patients == name] for name in rng.choice(names, len(names))]).mean() for _ in range(2000)
+    ]
+    np.testing.assert_allclose([low, high], np.quantile(samples, [0.05, 0.95]), atol=0.05)
+    by_clip = interval_of_the_mean(values, np.arange(len(values)), draws=500, seed=4)
+    assert high - low > 3 * (by_clip[1] - by_clip[0])  # clips are not independent
 
 
 def test_interval_covers_the_truth_at_its_level() -> None:
     rng, covered = np.random.default_rng(5), 0
-    for _ in range(120):
-        values, patients = clustered(rng, n_patients=25, each=3)
-        low, high = patient_bootstrap(values, patients, np.mean, draws=300, rng=rng, confidence=0.9)
+    for seed in range(120):
+        low, high = interval_of_the_mean(*clustered(rng, n_patients=25, each=3), draws=300, seed=seed)
         covered += low <= 0 <= high
     assert 0.78 < covered / 120 <= 1.0
 

@@ -46,7 +46,7 @@ def rejected(path):
 def test_valid_header(tmp_path):
     findings = Findings()
     header = read_header(small().write(tmp_path / "a.edf"), findings)
-    assert (header.n_records, header.record_s, header.continuous, header.plus) == (10, 1, True, False)
+    assert (header.n_records, header.record_s, header.continuous) == (10, 1, True)
     assert [signal.offset for signal in header.signals] == [0, 16, 32]
     assert header.rate_hz(header.signals[0]) == 16
     assert len(findings) == 0
