@@ -22,7 +22,7 @@ from pipeline.features import fft
 from pipeline.features._frame_store import write_frames
 from pipeline.graphs.correlation import correlation_weights
 from pipeline.graphs.distance import distance_weights
-from pipeline.graphs.electrodes import POSITIONS
+from pipeline.graphs.positions import POSITIONS
 from pipeline.models import dcrnn
 from pipeline.settings.features import FeatureSettings, GraphSettings
 from pipeline.settings.model_dcrnn import InitSettings, ModelSettings

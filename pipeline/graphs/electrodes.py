@@ -1,28 +1,12 @@
-"""Where the electrodes of the 10-20 system lie on the unit sphere, and which are mirror images.
-
-Coordinates as Tang et al. 2022 use them, four decimals (x right, y front, z up); rounding is part of the published
-graph: with exact angles its weights differ by 2e-5.
-"""
+"""Positions and mirror images of electrodes as arrays; the tables are in positions.py."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-LEFT = {
-    "FP1": (-0.3090, 0.9511, 0.0), "F3": (-0.5489, 0.6717, 0.4975), "C3": (-0.7071, 0.0, 0.7071),
-    "P3": (-0.5489, -0.6717, 0.4975), "O1": (-0.3090, -0.9511, 0.0), "F7": (-0.8090, 0.5878, 0.0),
-    "T3": (-1.0, 0.0, 0.0), "T5": (-0.8090, -0.5878, 0.0),
-}  # fmt: skip
-MIDLINE = {"FZ": (0.0, 0.7071, 0.7071), "CZ": (0.0, 0.0, 1.0), "PZ": (0.0, -0.7071, 0.7071)}
-MIRROR = {
-    "FP1": "FP2", "F3": "F4", "C3": "C4", "P3": "P4", "O1": "O2", "F7": "F8", "T3": "T4", "T5": "T6",
-}  # fmt: skip
-POSITIONS = {
-    **LEFT,
-    **{MIRROR[name]: (-x, y, z) for name, (x, y, z) in LEFT.items()},
-    **MIDLINE,
-}
+from pipeline.graphs.positions import MIRROR, POSITIONS
+
 UNSWAPPED_PUBLISHED = "P3"  # defect D4: the published code leaves P3 and P4 where they are
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.graphs.distance import distance_weights, pairwise_distances
-from pipeline.graphs.electrodes import POSITIONS, mirror_permutation
+from pipeline.graphs.electrodes import mirror_permutation
+from pipeline.graphs.positions import POSITIONS
 from pipeline.graphs.supports import scaled_laplacian
 
 ELECTRODES = (
