@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import Count, NotNegative, Section
 
 Task = Literal["detection", "classification", "pretraining"]
 
@@ -10,8 +10,8 @@ Task = Literal["detection", "classification", "pretraining"]
 class ClipSettings(Section):
     """Clip rules (Tang et al. 2022, section 3.1 and appendix)."""
 
-    before_onset_s: float  # a classification clip starts this long before the onset
-    forecast_s: int  # pre-training predicts this many seconds of the next clip
+    before_onset_s: NotNegative  # a classification clip starts this long before the onset
+    forecast_s: Count  # pre-training predicts this many seconds of the next clip
 
 
 class ClipCompat(Section):

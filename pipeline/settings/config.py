@@ -5,66 +5,51 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.settings.base import Section, SettingsError, parse_section
+from pipeline.settings.base import Count, Section, Seed, SettingsError, parse_section
 from pipeline.settings.clips import ClipSettings
 from pipeline.settings.corpora import CorpusSettings, IngestSettings
-from pipeline.settings.evaluation import LocalisationSettings
+from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.signals import ChannelSettings, SignalSettings
-from pipeline.settings.training import DeviceSettings
+from pipeline.settings.training import AugmentConfig, DeviceSettings, LoopNumbers
 
 
-class AugmentConfig(Section):
-    """augment; the mirror switches come from compat."""
-
-    reflect_probability: float
-    scale_low: float
-    scale_high: float
-
-
-class LoopConfig(Section):
+class LoopConfig(LoopNumbers):
     """training.<task>.<length>; the compat switches are added when a job's settings are made."""
 
-    epochs: int
-    learning_rate: float
-    batch: int
-    batch_evaluation: int
-    dropout: float
-    weight_decay: float
-    clip_norm: float
-    patience: int
-    checkpoint: Literal["auroc", "weighted_f1", "loss"]
-    loss: Literal["bce", "ce", "mae"]
-    gate_bias: float
+    gate_bias: float | None  # null: models.<name>.init.gate_bias
+
+
+class PretrainingConfig(LoopConfig):
+    """training.pretraining.<length>; what is minimised is compat.ssl_loss."""
+
+    checkpoint: Literal["loss"]
+
+
+class DetectionConfig(LoopConfig):
+    """training.detection.<length>."""
+
+    checkpoint: Literal["auroc", "loss"]
+    loss: Literal["bce"]
+
+
+class ClassificationConfig(LoopConfig):
+    """training.classification.<length>."""
+
+    checkpoint: Literal["weighted_f1", "loss"]
+    loss: Literal["ce"]
 
 
 class TrainingConfig(Section):
     """training: one entry per task and clip length in seconds."""
 
-    pretraining: dict[int, LoopConfig]
-    detection: dict[int, LoopConfig]
-    classification: dict[int, LoopConfig]
-    pretraining_seed: int
-
-
-class EvaluationConfig(Section):
-    """evaluation; `threshold_strict` comes from compat."""
-
-    bootstrap: int
-    confidence: float
-    seed: int
-
-
-class OcclusionConfig(Section):
-    """occlusion."""
-
-    value: Literal["mean", "raw_zero"]
-    graph: Literal["held", "recomputed"]
-    batch: int
-    clips: Literal["correct", "all"]
+    pretraining: dict[int, PretrainingConfig]
+    detection: dict[int, DetectionConfig]
+    classification: dict[int, ClassificationConfig]
+    pretraining_seed: Seed
 
 
 class CompatConfig(Section):
@@ -96,8 +81,8 @@ class RealSegmentsConfig(Section):
 
     root: str | None
     run: str
-    length_s: int
-    seed: int
+    length_s: Count
+    seed: Seed
 
 
 class Config(Section):
@@ -117,13 +102,13 @@ class Config(Section):
     device: DeviceSettings
     training: TrainingConfig
     evaluation: EvaluationConfig
-    occlusion: OcclusionConfig
+    occlusion: OcclusionSettings
     localisation: LocalisationSettings
     experiments: ExperimentSettings
     report: ReportSettings
     runs: dict[str, RunSettings]
     plan: list[PlanEntry]
-    grid_seeds: list[int]
+    grid_seeds: list[Seed]
     trial: TrialConfig
     real_segments: RealSegmentsConfig
     compat: CompatConfig

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import Count, Section, Seed, Share
 from pipeline.settings.simulation import SimulationSettings
 
 Split = Literal["train", "validation", "test"]
@@ -13,10 +13,10 @@ class SplitSettings(Section):
 
     source: Literal["official", "hash", "file"]
     official: dict[str, Split]  # folder of the corpus -> our split, e.g. {"dev": "test"}
-    validation_share: float  # of the patients whose split would be `train`, the share held out by hash; 0: none
-    test_share: float  # only for source: hash
+    validation_share: Share  # of the patients whose split would be `train`, the share held out by hash; 0: none
+    test_share: Share  # only for source: hash
     file: str | None  # TSV with columns patient, split; only for source: file
-    seed: int
+    seed: Seed
 
 
 class CorpusSettings(Section):
@@ -40,4 +40,4 @@ class IndexSettings(Section):
 class IngestSettings(Section):
     """Into how many shards the patients of each split are dealt: 64 in all suit a corpus of thousands of files."""
 
-    shards: dict[Split, int]
+    shards: dict[Split, Count]

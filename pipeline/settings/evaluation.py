@@ -2,16 +2,21 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import Confidence, Count, Section, Seed, Share
 
 
-class EvaluationSettings(Section):
-    """Metrics and their patient-bootstrap intervals."""
+class EvaluationConfig(Section):
+    """The section as it stands in config.yaml: metrics and their patient-bootstrap intervals."""
 
-    bootstrap: int
-    confidence: float
-    seed: int
-    threshold_strict: bool  # compat.threshold_strict
+    bootstrap: Count
+    confidence: Confidence
+    seed: Seed
+
+
+class EvaluationSettings(EvaluationConfig):
+    """What a job gets: the section and the switch of `compat` that concerns it."""
+
+    threshold_strict: bool
 
 
 class OcclusionSettings(Section):
@@ -19,18 +24,18 @@ class OcclusionSettings(Section):
 
     value: Literal["mean", "raw_zero"]
     graph: Literal["held", "recomputed"]
-    batch: int
+    batch: Count
     clips: Literal["correct", "all"]  # of the test clips with a seizure, those predicted correctly or all
 
 
 class LocalisationSettings(Section):
     """Coverage and localisation of occlusion maps (Tang et al. 2022, section 2.5)."""
 
-    threshold: float
-    precise: float
+    threshold: Share
+    precise: Share
     second_rule: Literal["any", "half"]
     edge_value: Literal["max", "mean"]  # an edge's prediction from the values of its two electrodes
-    permutations: int  # of each null
-    bootstrap: int  # draws of patients for the intervals
-    confidence: float
-    seed: int
+    permutations: Count  # of each null
+    bootstrap: Count  # draws of patients for the intervals
+    confidence: Confidence
+    seed: Seed

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import Count, Section
 
 
 class InitSettings(Section):
-    """Initial weights. `gate_bias` is overridden by training.<task>.<length>.gate_bias."""
+    """Initial weights. `gate_bias` holds unless training.<task>.<length>.gate_bias has a value."""
 
     gate_bias: float
 
@@ -14,10 +14,10 @@ class InitSettings(Section):
 class ModelConfig(Section):
     """The section as it stands in config.yaml."""
 
-    units: int
-    layers: int
-    pretraining_layers: int
-    diffusion_steps: int
+    units: Count
+    layers: Count
+    pretraining_layers: Count
+    diffusion_steps: Count
     decoder_tied: bool
     init: InitSettings
 

@@ -1,12 +1,12 @@
 """What the report shows."""
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import Count, Number, Positive, Section
 
 
 class ReportSettings(Section):
     """Sizes and limits of the page."""
 
     title: str
-    example_clips: int
-    dpi: int
-    max_mb: float
+    example_clips: Number
+    dpi: Count
+    max_mb: Positive

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pydantic import Field
+
+from pipeline.settings.base import Count, Section, Seed
 from pipeline.settings.clips import Task
 
 
@@ -14,7 +16,7 @@ class RunSettings(Section):
     graph: Literal["distance", "correlation"]
     init: Literal["ssl", "scratch"]
     scheme: Literal["four", "seven", "eight"]
-    label_fraction: float
+    label_fraction: float = Field(gt=0, le=1)
 
 
 class PlanEntry(Section):
@@ -22,6 +24,6 @@ class PlanEntry(Section):
 
     run: str
     task: Task
-    length_s: int
-    seeds: list[int]
+    length_s: Count
+    seeds: list[Seed]
     maps: bool

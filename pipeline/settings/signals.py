@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Section
+from pipeline.settings.base import NotNegative, Number, Positive, Section, Share
 
 
 class ChannelSettings(Section):
@@ -10,28 +10,28 @@ class ChannelSettings(Section):
 
     electrodes: tuple[str, ...]
     missing: Literal["skip", "interpolate"]
-    max_interpolated: int
+    max_interpolated: Number
     duplicates: Literal["error", "first"]
 
 
 class QualitySettings(Section):
     """When a channel is bad, and when amplitudes or spectra do not look like scalp EEG."""
 
-    flat_uv: float  # standard deviation
-    saturated_share: float  # of the samples, at the digital limits
-    mains_share: float  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz and of the harmonics
-    mains_residual_uv: float  # RMS of the power above 1 Hz that is not mains
-    plausible_low_uv: float  # RMS, median over the electrodes
-    plausible_high_uv: float
+    flat_uv: NotNegative  # standard deviation
+    saturated_share: Share  # of the samples, at the digital limits
+    mains_share: Share  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz and of the harmonics
+    mains_residual_uv: NotNegative  # RMS of the power above 1 Hz that is not mains
+    plausible_low_uv: NotNegative  # RMS, median over the electrodes
+    plausible_high_uv: Positive
     white_noise: Literal["skip", "keep"]  # a recording whose every electrode has the spectrum of white noise
 
 
 class SignalSettings(Section):
     """Resampling. `polyphase`: streamed, rational ratio; `fft`: the whole record at once, as published."""
 
-    rate_hz: float
+    rate_hz: Positive
     resampling: Literal["polyphase", "fft"]
-    block_s: float  # seconds that are decoded and resampled at a time (polyphase); bounds the memory
+    block_s: Positive  # seconds that are decoded and resampled at a time (polyphase); bounds the memory
     strict: bool  # every repair is an error
     quality: QualitySettings
 

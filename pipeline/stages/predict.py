@@ -21,6 +21,7 @@ class Settings(Section):
 
     device: DeviceSettings
     batch: int
+    threshold_strict: bool  # compat.threshold_strict
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
         settings=trained.model_copy(update={"device": settings.device}),
         device=device,
     )
-    table = prediction_table(model, data, card, batch_size=settings.batch)
+    table = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
     write_table(arguments.predictions, table)
     log.info(
         "%d clips, %d of them predicted as labelled", len(table), int((table["predicted"] == table["label"]).sum())

@@ -59,7 +59,8 @@ def train_again(arguments: argparse.Namespace, dealt: Deal, fit: FitSettings, fo
         settings=whole,
         device=device,
     )
-    return prediction_table(model, data, card, batch_size=fit.loop.batch_evaluation)
+    # only logits are read: the threshold rule plays no part
+    return prediction_table(model, data, card, batch_size=fit.loop.batch_evaluation, strict=False)
 
 
 def logits_of_both(arguments: argparse.Namespace, settings: Settings, card: dict[str, Any]) -> pd.DataFrame:

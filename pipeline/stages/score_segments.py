@@ -61,6 +61,7 @@ class Settings(Section):
     occlusion: OcclusionSettings
     report: ReportSettings
     batch: int
+    threshold_strict: bool  # compat.threshold_strict
 
 
 def read_labels(root: Path) -> dict[str, str]:
@@ -149,7 +150,7 @@ def score(
     model: torch.nn.Module, data: ClipData, card: dict[str, Any], settings: Settings
 ) -> tuple[pd.DataFrame, OcclusionMaps]:
     """Predictions and maps of every clip, whatever was predicted: nothing is known to be right here."""
-    predictions = prediction_table(model, data, card, batch_size=settings.batch)
+    predictions = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
     fill = fill_value(settings.occlusion, data.settings.features, card["scaler"])
     regraph = graph_of_hidden(settings.occlusion, data.settings, settings.graphs, card["scaler"])
     with torch.no_grad():

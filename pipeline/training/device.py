@@ -24,9 +24,15 @@ def prepare_device(settings: DeviceSettings) -> torch.device:
 
 
 def autocast(device: torch.device, settings: DeviceSettings) -> AbstractContextManager[object]:
-    """bfloat16 where the GPU has it; never on a CPU, whose results are the reference."""
-    wanted = settings.mixed_precision != "off" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast("cuda", dtype=torch.bfloat16) if wanted else nullcontext()
+    """bfloat16 where `uses_bf16` says so."""
+    return torch.autocast("cuda", dtype=torch.bfloat16) if uses_bf16(device, settings) else nullcontext()
+
+
+def uses_bf16(device: torch.device, settings: DeviceSettings) -> bool:
+    """`auto`: on a GPU that has it; `bf16`: on any GPU, if need be emulated; never on a CPU: the reference."""
+    if device.type == "cpu" or settings.mixed_precision == "off":
+        return False
+    return settings.mixed_precision == "bf16" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def fits_on(device: torch.device, n_bytes: int, settings: DeviceSettings) -> bool:

@@ -22,9 +22,9 @@ def class_names(settings: FitSettings) -> tuple[str, ...]:
 
 
 def model_options(settings: FitSettings) -> Section:
-    """The model's typed settings, with the gate bias of this task and length."""
+    """The model's typed settings, with the gate bias of this task and length if these have one of their own."""
     options = dict(settings.options)
-    if "init" in options:
+    if settings.gate_bias is not None and "init" in options:
         options["init"] = {**options["init"], "gate_bias": settings.gate_bias}
     kind = load_plugin("settings", f"model_{settings.model}").ModelSettings
     return parse_section(kind, options, where=f"models.{settings.model}")

@@ -13,11 +13,13 @@ from pipeline.training.forward import predict_logits, probabilities
 KEPT = ["clip", "recording", "patient", "split", "start_s", "length_s", "label", "code", "focal"]
 
 
-def prediction_table(model: nn.Module, data: ClipData, card: dict[str, Any], *, batch_size: int) -> pd.DataFrame:
+def prediction_table(
+    model: nn.Module, data: ClipData, card: dict[str, Any], *, batch_size: int, strict: bool
+) -> pd.DataFrame:
     """One row a clip (docs/architecture.md, Predictions); `label` is the class number under the model's scheme.
 
     Clips whose type the scheme leaves out are left out. `predicted`: the class of the largest probability, or, for
-    detection, whether the probability reaches the threshold of the card.
+    detection, whether the probability reaches (`strict`: exceeds) the threshold of the card.
     """
     rows = np.flatnonzero(data.labels >= 0)
     logits = (
@@ -27,5 +29,5 @@ def prediction_table(model: nn.Module, data: ClipData, card: dict[str, Any], *, 
     table = data.table.iloc[rows].reset_index(drop=True).assign(label=data.labels[rows])[KEPT]
     for k, name in enumerate(card["classes"]):
         table[f"p_{name}"], table[f"logit_{name}"] = p[:, k], logits[:, k]
-    chosen = predict(p[:, 0], card["threshold"], strict=False) if card["threshold"] is not None else p.argmax(axis=1)
+    chosen = predict(p[:, 0], card["threshold"], strict=strict) if card["threshold"] is not None else p.argmax(axis=1)
     return table.assign(predicted=chosen.astype(np.int64))

@@ -85,6 +85,7 @@ def stage_settings(config: dict) -> str:
         "clips": config["clips"], "graphs": config["graphs"],
         "device": config["device"] | {"device": "cpu", "threads": 1},
         "occlusion": OCCLUSION.model_dump(), "report": REPORT.model_dump(), "batch": 8,
+        "threshold_strict": False,
     })  # fmt: skip
 
 

@@ -36,7 +36,14 @@ def fitted(monkeypatch: pytest.MonkeyPatch, files: Files, out: Path, settings: d
     call(monkeypatch, train, settings, **files.job(slice(0, 3), settings["graph"]), **paths, **keep)
     predictions = out / "predictions.parquet"
     shards = files.job(slice(2, 4), settings["graph"])
-    call(monkeypatch, predict, {"device": DEVICE, "batch": 7}, **shards, **paths, predictions=predictions)
+    call(
+        monkeypatch,
+        predict,
+        {"device": DEVICE, "batch": 7, "threshold_strict": False},
+        **shards,
+        **paths,
+        predictions=predictions,
+    )
     return paths | keep | {"predictions": predictions}
 
 
@@ -78,6 +85,21 @@ def test_detection_from_features_to_metrics(detection: Files, tmp_path: Path, mo
     assert np.array(curves["seeds"][0]["confusion"]).sum() == len(test)
 
 
+def test_threshold_itself_counts_unless_strict(
+    detection: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = fitted(monkeypatch, detection, tmp_path, fit_settings(epochs=1))
+    first = read_table(paths["predictions"]).iloc[0]
+    write_json(tmp_path / "moved.json", read_json(paths["card"]) | {"threshold": float(first["p_seizure"])})
+    found = []
+    for strict in (False, True):
+        settings = {"device": DEVICE, "batch": 7, "threshold_strict": strict}
+        named = {"model": paths["model"], "card": tmp_path / "moved.json", "predictions": tmp_path / "again.parquet"}
+        call(monkeypatch, predict, settings, **detection.job(slice(2, 4), "distance"), **named)
+        found.append(int(read_table(tmp_path / "again.parquet")["predicted"].iloc[0]))
+    assert found == [1, 0]
+
+
 def test_batch_size_and_repetition_do_not_matter(
     detection: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,8 +107,22 @@ def test_batch_size_and_repetition_do_not_matter(
     shards = detection.job(slice(2, 4), "distance")
     named = {name: paths[name] for name in ("model", "card")}
     again, other = tmp_path / "again.parquet", tmp_path / "other.parquet"
-    call(monkeypatch, predict, {"device": DEVICE, "batch": 7}, **shards, **named, predictions=again)
-    call(monkeypatch, predict, {"device": DEVICE, "batch": 3}, **shards, **named, predictions=other)
+    call(
+        monkeypatch,
+        predict,
+        {"device": DEVICE, "batch": 7, "threshold_strict": False},
+        **shards,
+        **named,
+        predictions=again,
+    )
+    call(
+        monkeypatch,
+        predict,
+        {"device": DEVICE, "batch": 3, "threshold_strict": False},
+        **shards,
+        **named,
+        predictions=other,
+    )
     assert digest_result(again) == digest_result(paths["predictions"])
     np.testing.assert_allclose(read_table(again)["logit_seizure"], read_table(other)["logit_seizure"], atol=1e-6)
 
@@ -130,6 +166,7 @@ def test_another_scaler_is_refused(detection: Files, tmp_path: Path, monkeypatch
     shards = detection.job(slice(2, 4), "distance") | {"scaler": tmp_path / "scaler.json"}
     with pytest.raises(command.StageError, match="not the scaler"):
         call(
-            monkeypatch, predict, {"device": DEVICE, "batch": 7}, **shards, model=paths["model"], card=paths["card"],
+            monkeypatch, predict, {"device": DEVICE, "batch": 7, "threshold_strict": False}, **shards,
+            model=paths["model"], card=paths["card"],
             predictions=tmp_path / "p.parquet",
         )  # fmt: skip

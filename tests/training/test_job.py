@@ -16,14 +16,15 @@ import pytest
 import torch
 from training_files import Files, fit_settings, make_files
 
-from pipeline.settings.training import FitSettings, LoopSettings
+from pipeline.settings.training import DeviceSettings, FitSettings, LoopSettings
 from pipeline.store import digest_result, read_json, read_table
 from pipeline.training import loop
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import load_clips
+from pipeline.training.device import uses_bf16
 from pipeline.training.forward import outputs as outputs_of
 from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
-from pipeline.training.model_io import load_model, load_weights
+from pipeline.training.model_io import load_model, load_weights, model_options
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,7 +147,7 @@ def test_seed_changes_the_result_and_repeats(detection: Files, tmp_path: Path) -
 
 def test_pretrained_layers_are_the_start(pretraining: Files, detection: Files, tmp_path: Path) -> None:
     encoder = train(pretraining, tmp_path / "encoder", fit_settings("pretraining")).weights
-    still = train(detection, tmp_path / "model", fit_settings(learning_rate=0.0), encoder=encoder).weights
+    still = train(detection, tmp_path / "model", fit_settings(learning_rate=1e-30), encoder=encoder).weights
     given, taken = load_weights(encoder), load_weights(still)
     shared = [name for name in taken if name.startswith("encoder.")]
     assert len(shared) == 8
@@ -291,3 +292,23 @@ def test_D13_pretraining_is_judged_by_the_absolute_error(pretraining: Files, tmp
     trained = {"mae": 1 / 6, "rmse": (1 / 6) ** 0.5}[minimised]
     assert float(run.loss(output, target)) == pytest.approx(trained * data.scaler.std)
     assert float(run.validation_loss(output, target)) == pytest.approx(data.scaler.std / 6)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "native", "expected"),
+    [("auto", "cuda", False, False), ("auto", "cuda", True, True), ("bf16", "cuda", False, True),
+     ("off", "cuda", True, False), ("bf16", "cpu", True, False)],
+)  # fmt: skip
+def test_mixed_precision(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, device: str, native: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    settings = DeviceSettings.model_validate(fit_settings()["device"] | {"mixed_precision": wanted})
+    assert uses_bf16(torch.device(device), settings) == expected
+
+
+def test_gate_bias_of_the_task_wins_where_it_has_a_value() -> None:
+    for own, expected in ((None, 0.7), (2.0, 2.0)):
+        options = fit_settings()["options"] | {"init": {"gate_bias": 0.7}}
+        fit = FitSettings.model_validate(fit_settings() | {"options": options, "gate_bias": own})
+        assert model_options(fit).init.gate_bias == expected

@@ -19,6 +19,16 @@ def load() -> dict:
     return yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
+def changed(where: tuple, value: object) -> dict:
+    """config.yaml with one value changed."""
+    values = load()
+    section = values
+    for key in where[:-1]:
+        section = section[key]
+    section[where[-1]] = value
+    return values
+
+
 def merged(base: dict, over: dict) -> dict:
     """Overlay as Snakemake does: mappings are merged, everything else is replaced."""
     both = dict(base)
@@ -59,6 +69,69 @@ def test_a_plan_that_names_an_unknown_run_stops() -> None:
     values["plan"][0]["run"] = "dist-sssl"
     with pytest.raises(planning.PlanError, match=r"plan\[0\].run: 'dist-sssl' is not in runs"):
         planning.check(parse_config(values))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("training", "detection", 12, "epochs"), 0, "training.detection.12.epochs: .*greater than or equal to 1"),
+        (("training", "pretraining", 12, "loss"), "mae", "training.pretraining.12.loss: unknown key"),
+        (("training", "detection", 12, "loss"), "ce", "training.detection.12.loss: .*'bce'"),
+        (("signals", "rate_hz"), -200, "signals.rate_hz: .*greater than 0"),
+        (("localisation", "threshold"), 1.5, "localisation.threshold: .*less than or equal to 1"),
+        (("evaluation", "confidence"), 95, "evaluation.confidence: .*less than 1"),
+        (("models", "dcrnn", "units"), 0, "units: .*greater than or equal to 1"),
+    ],
+)
+def test_a_value_out_of_range_stops(where: tuple, value: object, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_config(changed(where, value))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("plan", 0, "seeds"), [0, 0], r"plan\[0\].seeds: .* names a seed twice"),
+        (("trial", "corpora"), ["nowhere"], "trial.corpora: 'nowhere' is not in corpora"),
+        (("real_segments", "run"), "dist", "real_segments.run: 'dist' is not in runs"),
+        (("real_segments", "length_s"), 13, "real_segments.length_s: .* 13 s"),
+        (("channels", "electrodes", 0), "FPX", "channels.electrodes: 'FPX' has no position"),
+        (("channels", "electrodes", 0), "FP2", "channels.electrodes: 'FP2' stands twice"),
+        (("runs", "dist-ssl", "features"), "ftt", "runs.dist-ssl.features: 'ftt' is not in features;"),
+    ],
+)
+def test_a_name_that_nothing_has_stops(where: tuple, value: object, message: str) -> None:
+    with pytest.raises(planning.PlanError, match=message):
+        planning.check(parse_config(changed(where, value)))
+
+
+def test_the_gate_bias_of_the_model_holds_unless_the_task_has_its_own() -> None:
+    """The defaults are those of the paper for short clips and 2 for long ones."""
+    config = parse_config(changed(("models", "dcrnn", "init", "gate_bias"), 0.7))
+    for length_s, plain, moved in ((12, 0.0, 0.7), (60, 2.0, 2.0)):
+        for made, expected in ((parse_config(load()), plain), (config, moved)):
+            fits = [job_settings.pretrain(made, "dcrnn-fft-distance", length_s)] if length_s == 12 else []
+            fits += [
+                job_settings.train(made, "dist-ssl", task, length_s, 0) for task in ("detection", "classification")
+            ]
+            for fit in fits:
+                assert gate_bias(fit) == expected
+
+
+def gate_bias(fit: dict) -> float:
+    """As pipeline.training.model_io.model_options resolves it (which needs torch)."""
+    own = fit["gate_bias"]
+    return fit["options"]["init"]["gate_bias"] if own is None else own
+
+
+def test_compat_reaches_every_stage_that_it_concerns() -> None:
+    values = changed(("compat", "threshold_strict"), True)
+    values["compat"]["ssl_loss"] = "rmse"
+    config = parse_config(values)
+    assert job_settings.predict(config, "detection", 12)["threshold_strict"]
+    assert job_settings.score_segments(config)["threshold_strict"]
+    assert job_settings.evaluate(config, "dist-ssl", "detection", 12)["evaluation"]["threshold_strict"]
+    assert job_settings.pretrain(config, "dcrnn-fft-distance", 12)["loop"]["loss"] == "rmse"
 
 
 def test_two_settings_that_swap_values_give_another_text() -> None:

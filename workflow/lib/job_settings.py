@@ -98,7 +98,11 @@ def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) 
 
 
 def predict(config: Config, task: str, length_s: int) -> dict[str, Any]:
-    return {"device": config.device, "batch": getattr(config.training, task)[length_s].batch_evaluation}
+    return {
+        "device": config.device,
+        "batch": getattr(config.training, task)[length_s].batch_evaluation,
+        "threshold_strict": config.compat.threshold_strict,
+    }
 
 
 def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
@@ -149,4 +153,5 @@ def score_segments(config: Config) -> dict[str, Any]:
         "occlusion": config.occlusion,
         "report": config.report,
         "batch": config.training.detection[chosen.length_s].batch_evaluation,
+        "threshold_strict": config.compat.threshold_strict,
     }

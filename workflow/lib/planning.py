@@ -1,5 +1,6 @@
 """Which runs, tasks, lengths and seeds are wanted; checked before any job starts."""
 
+from pipeline.graphs.positions import POSITIONS
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry
 from workflow.lib.paths import run_folder
@@ -14,9 +15,11 @@ class PlanError(ValueError):
 
 def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
-    problems = [*_wrong_runs(config), *_wrong_plan(config)]
-    if config.corpus not in config.corpora:
-        problems.append(f"corpus: {config.corpus!r} is not in corpora; there are {', '.join(config.corpora)}")
+    problems = [*_wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config)]
+    for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
+        for name in corpora:
+            if name not in config.corpora:
+                problems.append(f"{where}: {name!r} is not in corpora; there are {', '.join(config.corpora)}")
     if problems:
         raise PlanError("\n".join(problems))
 
@@ -24,12 +27,12 @@ def check(config: Config) -> None:
 def _wrong_runs(config: Config) -> list[str]:
     wrong = []
     for name, run in config.runs.items():
-        for family, value, known in (
-            ("model", run.model, config.models),
-            ("features", run.features, config.features),
+        for key, section, value, known in (
+            ("model", "models", run.model, config.models),
+            ("features", "features", run.features, config.features),
         ):
             if value not in known:
-                wrong.append(f"runs.{name}.{family}: {value!r} is not in {family}s; there are {', '.join(known)}")
+                wrong.append(f"runs.{name}.{key}: {value!r} is not in {section}; there are {', '.join(known)}")
     return wrong
 
 
@@ -54,7 +57,26 @@ def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
         wrong.append(f".length_s: training.{entry.task} has no entry for {entry.length_s} s")
     if not entry.seeds:
         wrong.append(".seeds: give at least one seed")
+    if len(set(entry.seeds)) < len(entry.seeds):
+        wrong.append(f".seeds: {entry.seeds} names a seed twice")
     return wrong
+
+
+def _wrong_segments(config: Config) -> list[str]:
+    chosen, wrong = config.real_segments, []
+    if chosen.run not in config.runs:
+        wrong.append(f"real_segments.run: {chosen.run!r} is not in runs; there are {', '.join(config.runs)}")
+    if chosen.length_s not in config.training.detection:
+        wrong.append(f"real_segments.length_s: training.detection has no entry for {chosen.length_s} s")
+    return wrong
+
+
+def _wrong_electrodes(config: Config) -> list[str]:
+    names = config.channels.electrodes
+    unknown = [name for name in names if name not in POSITIONS]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    wrong = [f"channels.electrodes: {name!r} has no position; known are {', '.join(POSITIONS)}" for name in unknown]
+    return wrong + [f"channels.electrodes: {name!r} stands twice" for name in twice]
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:
