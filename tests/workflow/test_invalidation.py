@@ -125,7 +125,7 @@ def test_e_a_comment_or_docstring_reruns_nothing(project: TinyProject) -> None:
 
 def test_f_a_function_of_occlusion_reruns_occlusion_and_later(project: TinyProject) -> None:
     path = project.folder / "pipeline/explain/occlusion.py"
-    with edited(path, "\nimport numpy as np\n", "\nimport numpy as np\n\nEXTRA = 1\n"):
+    with edited(path, "\nimport torch\n", "\nimport torch\n\nEXTRA = 1\n"):
         planned = project.plan()
     assert {"occlude", "localise", "report"} <= planned.rules <= {"occlude", "localise", "experiments", "report"}
 
