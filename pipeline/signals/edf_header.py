@@ -51,7 +51,6 @@ class EdfHeader:
     n_records: int
     record_s: Fraction
     continuous: bool  # False: EDF+D, records have their own onsets
-    plus: bool
     synthetic: bool  # the patient or recording field says so, in any case of letters
     signals: tuple[EdfSignal, ...]
 
@@ -104,7 +103,6 @@ def read_header(path: Path | str, findings: Findings) -> EdfHeader:
         n_records=n_records,
         record_s=record_s,
         continuous=reserved != "EDF+D",
-        plus=reserved.startswith("EDF+"),
         synthetic=b"synthetic" in fixed[_IDENTITY].lower(),
         signals=signals,
     )
