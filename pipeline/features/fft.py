@@ -12,7 +12,7 @@ import scipy.fft
 
 from pipeline.settings.features import FeatureSettings
 
-BLOCK_SECONDS = 32  # one block's spectra stay in the processor's cache: half a MB for 19 electrodes
+BLOCK_SECONDS = 128  # larger leaves the processor's cache, smaller has the threads wait for one another
 WORKERS = min(4, os.cpu_count() or 1)  # blocks are independent: their number changes no value
 
 
@@ -22,20 +22,32 @@ def frames(signal: np.ndarray, rate_hz: float, settings: FeatureSettings) -> np.
     n, seconds = signal.shape[0], signal.shape[1] // rate
     windows = signal[:, : seconds * rate].reshape(n, seconds, rate).swapaxes(0, 1)  # (t, n, samples of one second)
     made = np.empty((seconds, n, rate // 2), dtype=np.float32)
+    workers = max(1, min(WORKERS, seconds // BLOCK_SECONDS))
 
     def transform(worker: int) -> None:
-        for start in range(worker * BLOCK_SECONDS, seconds, WORKERS * BLOCK_SECONDS):
+        amplitude = np.empty((BLOCK_SECONDS, n, rate // 2 + 1), dtype=np.float32)  # of all blocks: no new memory each
+        for start in range(worker * BLOCK_SECONDS, seconds, workers * BLOCK_SECONDS):
             block = slice(start, start + BLOCK_SECONDS)
-            log_amplitude(windows[block], settings.floor_amplitude, out=made[block])
+            log_amplitude(windows[block], settings.floor_amplitude, amplitude, out=made[block])
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(transform, range(WORKERS)))
+    if workers == 1:
+        transform(0)
+        return made
+    with ThreadPoolExecutor(workers - 1) as pool:
+        others = [pool.submit(transform, worker) for worker in range(1, workers)]
+        transform(0)  # this thread works too: the pool wakes one fewer
+        for other in others:
+            other.result()
     return made
 
 
-def log_amplitude(windows: np.ndarray, floor: float, *, out: np.ndarray) -> None:
-    """ln |FFT| of the last axis of `windows`, without the Nyquist bin, into `out` (float32)."""
+def log_amplitude(windows: np.ndarray, floor: float, scratch: np.ndarray, *, out: np.ndarray) -> None:
+    """ln |FFT| of the last axis of `windows` (t, n, s), without the Nyquist bin, into `out` (float32).
+
+    `scratch` (>= t, n, s // 2 + 1) float32 takes the amplitudes of every bin: whole arrays go faster than rows less
+    their last bin.
+    """
     spectrum = scipy.fft.rfft(np.asarray(windows, dtype=np.float32), axis=-1)
-    np.abs(spectrum[..., : out.shape[-1]], out=out)
-    out[out == 0.0] = floor
-    np.log(out, out=out)
+    amplitude = np.abs(spectrum, out=scratch[: len(windows)])
+    amplitude[amplitude == 0.0] = floor
+    np.log(amplitude[..., : out.shape[-1]], out=out)

@@ -17,26 +17,32 @@ def correlation_weights(
     `training_mean` is the scaler's mean; only `correlation_input: standardised` needs it (the scaler's standard
     deviation cancels).
     """
-    centre: np.ndarray | float = 0.0
+    centre: np.ndarray | None = None
     if settings.correlation_input == "centred":
-        centre = frames.mean(axis=(1, 3), keepdims=True, dtype=np.float64)
+        centre = frames.mean(axis=(1, 3), dtype=np.float64)[:, :, None, None]  # of each electrode over the clip
     elif settings.correlation_input == "standardised":
         if training_mean is None:
             raise ValueError("graphs.correlation_input: standardised needs the scaler of the training clips")
-        centre = training_mean
+        centre = np.full(frames.shape[0], training_mean)
     return keep_nearest(absolute_cosines(gram(frames, centre=centre)), settings.top_neighbours)
 
 
-def gram(frames: np.ndarray, *, centre: np.ndarray | float = 0.0) -> np.ndarray:
-    """u u^T (b, n, n) float64 of clips `frames` (b, t, n, f), where u = features less `centre`, (b, n, t f).
+def gram(frames: np.ndarray, *, centre: np.ndarray | None = None) -> np.ndarray:
+    """u u^T (b, n, n) float64 of clips `frames` (b, t, n, f), where u = features (b, n, t f) less `centre`: a number
+    or (n, 1, 1) a clip.
 
-    One matrix product a clip, in float64: then neither weights nor neighbours hang on the order of summation.
+    One matrix product a clip, in float64: then neither weights nor neighbours hang on the order of summation. Only one
+    clip at a time is held in float64, so that it stays in the processor's cache.
     """
     b, t, n, f = frames.shape
-    centred = np.empty((b, n, t, f), dtype=np.float64)
-    np.subtract(frames, centre, out=centred.swapaxes(1, 2))
-    u = centred.reshape(b, n, t * f)
-    return u @ u.swapaxes(1, 2)
+    products, features = np.empty((b, n, n)), np.empty((n, t, f))
+    u = features.reshape(n, t * f)
+    for clip in range(b):
+        features[...] = frames[clip].swapaxes(0, 1)
+        if centre is not None:
+            features -= centre[clip]
+        np.matmul(u, u.T, out=products[clip])
+    return products
 
 
 def absolute_cosines(products: np.ndarray) -> np.ndarray:

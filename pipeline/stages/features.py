@@ -20,7 +20,7 @@ from pipeline.settings.features import FeatureSettings
 from pipeline.stages import command
 from pipeline.store import read_table, reading_store
 
-BLOCK_SECONDS = 1024
+BLOCK_SECONDS = 3600  # an hour of 19 electrodes: 55 MB of signal, 27 MB of frames
 
 
 class Settings(Section):
