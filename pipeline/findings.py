@@ -4,7 +4,7 @@ Every input ends as used, used with findings, skipped or rejected; nothing is dr
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -53,6 +53,50 @@ CODES: dict[str, str] = {
     "fixture": "a header fixture whose samples are not EEG",
 }
 
+# What the owner of the data can do, for each code: shown on the QC page and in the error of `signals.strict`.
+REMEDIES: dict[str, str] = {
+    "header_invalid": "fetch or export the file anew; compare its size with the source",
+    "header_repaired": "nothing to do; an export with decimal points has no such finding",
+    "truncated": "fetch the file anew if the lost seconds matter; what is there is used",
+    "trailing_records": "export the file anew if its header should count more; what is counted is used",
+    "nrec_unknown": "let the recorder close the file, or export it anew; whole records are used",
+    "discontinuous": "nothing to do: no clip crosses a gap",
+    "inverted_polarity": "check one known event by eye; swap the physical limits if the trace is upside down",
+    "scale_invalid": "export the file anew with the true physical and digital limits of that channel",
+    "unit_unknown": "write V, mV, uV or nV into the header's unit field",
+    "unit_converted": "nothing to do",
+    "amplitude_implausible": "check unit and physical limits of the header against the amplifier",
+    "duplicate_label": "rename one of the two; channels.duplicates: first takes the first",
+    "missing_electrode": "channels.missing: interpolate fills up to channels.max_interpolated of them",
+    "electrode_interpolated": "nothing to do; channels.missing: skip leaves such recordings out",
+    "bipolar_only": "use the referential recording; electrodes do not follow from derivations",
+    "mixed_reference": "re-reference before the export if the references really differ",
+    "mixed_rate": "nothing to do",
+    "bad_channel": "channels.missing: interpolate fills it; else the recording is left out",
+    "too_short": "nothing to do: less than a second gives no clip",
+    "fraction_cut": "nothing to do",
+    "annotation_missing": "fetch the annotation file; without it nobody knows whether there was a seizure",
+    "annotation_invalid": "mend the row that is named; the others are used",
+    "annotation_clipped": "compare annotation and EDF: the part inside the recording is used",
+    "annotation_outside": "see whether the annotation belongs to this EDF, and whether the EDF is complete",
+    "annotation_overlap": "nothing to do; the union is used",
+    "annotation_disagrees": "look at both files; docs/corpora.md says which one counts",
+    "duration_disagrees": "see whether the annotation belongs to this EDF; the EDF decides",
+    "unknown_label": "correct the label, or leave it: only listed seizure types count",
+    "seizure_too_short": "nothing to do; detection clips have it",
+    "class_excluded": "nothing to do; another class scheme may have it",
+    "no_whole_clip": "nothing to do; shorter clips may use it",
+    "split_missing": "add the patient to the list of splits",
+    "patient_in_two_splits": "nothing to do; a test patient must not be a training patient",
+    "duplicate_samples": "delete the copy: it counts twice",
+    "file_unreadable": "check that the file is there (a link may lead nowhere), the disk, and your rights",
+    "not_eeg": "move the file away, or map its labels to electrode names",
+    "fixture": "use the recording itself; signals.quality.white_noise: keep uses the file as it is",
+}
+
+# Rejected rather than skipped (faults.md, section 2, `E`): the file can be read, but numbers from it would be wrong.
+CONTRADICTIONS = frozenset(["annotation_outside", "bipolar_only", "duplicate_label", "unit_unknown"])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -79,7 +123,12 @@ class Rejected(Exception):
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message)
-        self.finding = finding
+        action: Action = "error" if finding.code in CONTRADICTIONS else finding.action
+        self.finding = replace(finding, action=action)
+
+
+class StrictError(Exception):
+    """`signals.strict` met a recording that needed a repair or cannot be used; names it, the code and the remedy."""
 
 
 class CorpusError(ValueError):
@@ -143,6 +192,19 @@ class Findings:
 
         frame = pd.DataFrame([asdict(row) for row in self._rows], columns=COLUMNS)
         return frame.astype({name: "float64" if name == "seconds_affected" else "string" for name in COLUMNS})
+
+
+def refuse_first(findings: Findings) -> None:
+    """`signals.strict`: raise StrictError for the first finding that is a repair, a skip or a rejection.
+
+    Notes stay notes: they say something about a file that was used exactly as it is.
+    """
+    for row in findings:
+        if row.action != "note":
+            remedy = REMEDIES.get(row.code, "see docs/corpora.md")
+            raise StrictError(
+                f"signals.strict: {row.recording or row.value}: {row.code}: {row.message}. Remedy: {remedy}"
+            )
 
 
 COLUMNS = [

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.findings import CorpusError, Rejected
+from pipeline.findings import CorpusError, Rejected, StrictError
 from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 
@@ -50,7 +50,7 @@ def run(main: Callable[[], None]) -> None:
     """Call `main`; a typed error becomes one line on the terminal and in the log, and exit status 1."""
     try:
         main()
-    except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, OSError) as error:
+    except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, StrictError, OSError) as error:
         logger = logging.getLogger("ictograph")
         if logger.handlers:
             logger.error("error: %s", error)
