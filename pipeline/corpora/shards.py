@@ -37,33 +37,37 @@ def deal(
     """Deal recordings into shards by (split, stable hash of patient); a shard that nobody falls into is left out.
 
     The recordings come back with `split` set. A patient whom the corpus puts on both sides stays in training and is
-    dropped from the test side (T02), with a finding; so is one whom a list of splits does not name.
+    dropped from the test side (T02); one whom a list of splits does not name is left out. Each recording that is left
+    out is a finding with the patient as `value` and the split that the patient was kept in as `expected`.
     Raises CorpusError where a split cannot be told.
     """
     findings = Findings(corpus=corpus)
-    chosen = patient_splits(recordings, splits, findings)
+    chosen = patient_splits(recordings, splits)
     dealt: dict[str, list[RecordingFiles]] = {}
     for files in sorted(recordings, key=lambda files: files.recording):
-        split = chosen.get(files.patient)
-        if split is None or (splits.source == "official" and not _official_side_kept(files, split, splits)):
+        split, patient, own = chosen.get(files.patient), files.patient, findings.for_recording(files.recording)
+        if split is None:
+            message = f"{files.edf}: patient {patient} is not in {splits.file}; left out. Add a line to use it"
+            own.add("split_missing", message, action="skip", value=patient)
+            continue
+        if splits.source == "official" and not _official_side_kept(files, split, splits):
+            message = f"{files.edf}: patient {patient} is also in {split}, and kept there; this recording is left out"
+            own.add("patient_in_two_splits", message, action="skip", value=patient, expected=split)
             continue
         name = shard_of(files.patient, split, shards)
         dealt.setdefault(name, []).append(replace(files, split=split))
     return dict(sorted(dealt.items(), key=lambda item: (SPLITS.index(item[0].rsplit("-", 1)[0]), item[0]))), findings
 
 
-def patient_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings) -> dict[str, str]:
+def patient_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings) -> dict[str, str]:
     """The split of every patient; those that no split list names are absent."""
     patients = sorted({files.patient for files in recordings})
     if splits.source == "file":
         listed = _read_split_file(splits.file)
-        for patient in (patient for patient in patients if patient not in listed):
-            message = f"patient {patient} is not in {splits.file}; left out. Add a line to use the recordings"
-            findings.add("split_missing", message, action="skip", value=patient)
         return {patient: listed[patient] for patient in patients if patient in listed}
     if splits.source == "hash":
         return {patient: _split_by_hash(patient, splits, splits.test_share) for patient in patients}
-    chosen = _official_splits(recordings, splits, findings)
+    chosen = _official_splits(recordings, splits)
     return {
         patient: _split_by_hash(patient, splits, 0.0) if split == "train" else split
         for patient, split in chosen.items()
@@ -77,7 +81,8 @@ def _split_by_hash(patient: str, splits: SplitSettings, test_share: float) -> st
     return "validation" if share < test_share + splits.validation_share else "train"
 
 
-def _official_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings, findings: Findings) -> dict[str, str]:
+def _official_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings) -> dict[str, str]:
+    """Of a patient in several, the first of SPLITS: training before validation before test (T02)."""
     sides: dict[str, set[str]] = {}
     for files in recordings:
         if files.official not in splits.official:
@@ -87,11 +92,6 @@ def _official_splits(recordings: Sequence[RecordingFiles], splits: SplitSettings
                 f"knows {known}; add it there, or set splits.source: hash or file"
             )
         sides.setdefault(files.patient, set()).add(splits.official[files.official])
-    for patient, found in sorted(sides.items()):
-        if len(found) > 1:
-            kept, *dropped = sorted(found, key=SPLITS.index)
-            message = f"patient {patient} is in {' and '.join([kept, *dropped])}; kept in {kept}, dropped elsewhere"
-            findings.add("patient_in_two_splits", message, action="skip", value=patient, expected=kept)
     return {patient: min(found, key=SPLITS.index) for patient, found in sides.items()}
 
 
@@ -121,7 +121,7 @@ def manifest_rows(root: Path | str, recordings: Sequence[RecordingFiles]) -> lis
     rows = []
     for files in recordings:
         for role, path in [("edf", files.edf), *(("annotation", path) for path in files.annotations)]:
-            status = (Path(root) / path).stat()
+            size, mtime_ns = _size_and_time(Path(root) / path)
             row = ManifestRow(
                 recording=files.recording,
                 patient=files.patient,
@@ -130,11 +130,20 @@ def manifest_rows(root: Path | str, recordings: Sequence[RecordingFiles]) -> lis
                 montage=files.montage,
                 role=role,
                 path=path,
-                size=status.st_size,
-                mtime_ns=status.st_mtime_ns,
+                size=size,
+                mtime_ns=mtime_ns,
             )
             rows.append(row)
     return rows
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Both zero for a link that leads nowhere (data sets under git-annex have many): `index` then reports the file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def write_manifest(path: Path | str, files: Sequence[ManifestRow]) -> bool:

@@ -2,14 +2,17 @@
 
 In: the `segments` of all shards; for a corpus on disk also what the dealing into splits left out (T02). Out: `splits`
 (patient, split, recordings, duplicates, dropped_elsewhere), and findings: what the dealing left out, and samples that
-are twice within one split (formats.md, T46). Stops with an error that lists what leaks.
+are twice within one split (formats.md, T46). Stops with an error that lists what leaks, or that says why no recording
+could be used (from the findings of `index` and `ingest`); with --strict also where anything was left out.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.findings import Finding, Findings
+from pipeline.findings import CODES, REMEDIES, Finding, Findings, refuse_first
+from pipeline.leaks import leaks, report_duplicates
 from pipeline.settings.base import Section, parse_settings
 from pipeline.stages.command import StageError, parser, run, start
 from pipeline.store import read_json, read_tables, write_table
@@ -28,6 +31,8 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--segments", type=Path, nargs="+", required=True)
     options.add_argument("--dealing", type=Path, help="findings of the dealing of patients into splits (JSON)")
+    options.add_argument("--earlier", type=Path, nargs="+", default=[], help="findings of `index` and `ingest`")
+    options.add_argument("--strict", action="store_true", help="stop on whatever was left out (signals.strict)")
     options.add_argument("--findings", type=Path, required=True)
     options.add_argument("--splits", type=Path, required=True)
     arguments = options.parse_args()
@@ -35,7 +40,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     segments = read_tables(arguments.segments, ["recording", "segment", "patient", "split", "digest"])
     if segments.empty:
-        raise StageError(f"corpus {settings.corpus} has no usable recording; the findings of `ingest` say why")
+        raise StageError(why_nothing_is_left(settings.corpus, arguments.earlier))
     problems = leaks(segments)
     if problems:
         raise StageError(f"corpus {settings.corpus}: " + "; ".join(problems))
@@ -43,35 +48,26 @@ def main() -> None:
     findings.extend([Finding(**row) for row in read_json(arguments.dealing)] if arguments.dealing else [])
     left_out = {row.value: row.expected for row in findings if row.code in DEALING}
     duplicates = report_duplicates(segments, findings)
+    if arguments.strict:
+        refuse_first(findings)
     write_table(arguments.splits, splits_table(segments, duplicates, left_out))
     write_table(arguments.findings, findings.to_frame())
     logger.info("%d patients, each in one split; %d duplicates", segments["patient"].nunique(), len(duplicates))
 
 
-def leaks(segments: pd.DataFrame) -> list[str]:
-    """One sentence for each patient, and each set of equal samples, that is in more than one split."""
-    problems = []
-    for patient, group in segments.groupby("patient", sort=True):
-        if group["split"].nunique() > 1:
-            problems.append(f"patient {patient} is in {' and '.join(sorted(group['split'].unique()))}")
-    for _, group in segments.groupby("digest", sort=True):
-        if group["split"].nunique() > 1:
-            names = sorted(f"{row.recording}/{row.segment} ({row.split})" for row in group.itertuples())
-            problems.append(f"the same samples are in {' and '.join(names)}")
-    return problems
-
-
-def report_duplicates(segments: pd.DataFrame, findings: Findings) -> set[str]:
-    """Recordings that repeat the samples of another in their split; each set of them is one finding."""
-    repeated: set[str] = set()
-    for _, group in segments.groupby("digest", sort=True):
-        names = sorted(group["recording"].unique())
-        if len(group) > 1:
-            patients = sorted(group["patient"].unique())
-            message = f"the same samples in {', '.join(names)} (patients {', '.join(patients)})"
-            findings.for_recording(names[0]).add("duplicate_samples", message, action="note", value=", ".join(names))
-            repeated |= set(names[1:])
-    return repeated
+def why_nothing_is_left(corpus: str, earlier: list[Path]) -> str:
+    """What to say of a corpus without one usable recording: the most frequent reason, one example, the remedy."""
+    head = f"corpus {corpus} has no usable recording"
+    findings = read_tables(earlier) if earlier else pd.DataFrame({"severity": []})
+    reasons = findings[findings["severity"] == "error"]
+    if reasons.empty:
+        return f"{head}; the findings of `index` and `ingest` say why"
+    code, number = Counter(reasons["code"]).most_common(1)[0]
+    example = reasons[reasons["code"] == code].iloc[0]
+    return (
+        f"{head}. Main reason, {number} of {len(reasons)}: {code} ({CODES[code]}), e.g. {example['message']}. "
+        f"Remedy: {REMEDIES[code]}. The page qc/index.html of the target qc lists all"
+    )
 
 
 def splits_table(segments: pd.DataFrame, duplicates: set[str], left_out: dict[str, str]) -> pd.DataFrame:

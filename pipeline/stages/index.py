@@ -1,7 +1,7 @@
 """Index one shard: what each EDF's header says, and the seizures of its annotation files.
 
 In: a manifest and the corpus folder. Out: `recordings` and `seizures` (Parquet), and what was found on the way. A file
-that cannot be used is left out with a finding (faults.md, section 1).
+that cannot be used is left out with a finding (faults.md, section 1); with --strict the first finding stops the stage.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.shards import read_manifest, recordings_of
-from pipeline.findings import CorpusError, Findings, Rejected
+from pipeline.findings import CorpusError, Findings, Rejected, refuse_first
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
@@ -47,6 +47,7 @@ def main() -> None:
     options.add_argument("--recordings", type=Path, required=True)
     options.add_argument("--seizures", type=Path, required=True)
     options.add_argument("--findings", type=Path, required=True)
+    options.add_argument("--strict", action="store_true", help="stop at the first repair or rejection (signals.strict)")
     arguments = options.parse_args()
     logger = start(arguments)
     settings = parse_settings(Settings, arguments.settings).index
@@ -56,6 +57,8 @@ def main() -> None:
     except CorpusError as error:
         raise StageError(str(error)) from None
     recordings, seizures = index(arguments.root, listed, settings, findings)
+    if arguments.strict:
+        refuse_first(findings)
     write_table(arguments.recordings, pd.DataFrame(recordings, columns=list(RECORDINGS)).astype(RECORDINGS))
     write_table(arguments.seizures, pd.DataFrame(seizures, columns=list(SEIZURES)).astype(SEIZURES))
     write_table(arguments.findings, findings.to_frame())
@@ -77,6 +80,10 @@ def index(
             events = read_events(root, files, duration_s, own)
         except Rejected as rejected:
             own.extend([rejected.finding])
+            continue
+        except OSError as error:  # an annotation that cannot be read: whether there was a seizure is unknown
+            message = f"{files.edf}: {error.strerror or error}: {Path(error.filename or files.edf).name}"
+            own.add("file_unreadable", message, severity="error", action="skip")
             continue
         recordings.append(_recording_row(settings.corpus, files, header, duration_s, labelled=events is not None))
         seizures += [_seizure_row(files.recording, event) for event in events or []]

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from pipeline.findings import Findings, Rejected
+from pipeline.findings import Findings, Rejected, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSettings
 from pipeline.signals.channels import electrode_of
 from pipeline.signals.montages import derivations_of
 from pipeline.signals.recording import CleanRecording, CleanSegment, open_recording
-from pipeline.stages.command import StageError, parser, run, start
+from pipeline.stages.command import parser, run, start
 from pipeline.store import read_table, write_table, writing_store
 
 SEGMENTS = {
@@ -54,9 +54,6 @@ def main() -> None:
     recordings = read_table(arguments.recordings)
     with writing_store(arguments.signals, {"electrodes": list(settings.channels.electrodes)}) as store:
         segments = ingest(arguments.root, recordings, settings, findings, store, logger)
-        if settings.signals.strict and any(finding.severity == "error" for finding in findings):
-            problems = "\n".join(finding.message for finding in findings if finding.severity == "error")
-            raise StageError(f"signals.strict: {problems}")
     write_table(arguments.segments, pd.DataFrame(segments, columns=list(SEGMENTS)).astype(SEGMENTS))
     write_table(arguments.findings, findings.to_frame())
     logger.info("%d recordings, %d usable segments", len(recordings), len(segments))
@@ -89,9 +86,11 @@ def ingest(
             if entry["recording"] in store:  # the file ended while it was read
                 del store[entry["recording"]]
             logger.info("%d/%d %s", number, len(recordings), rejected)
-            continue
-        rows += made
-        logger.info("%d/%d %s: %.0f s", number, len(recordings), entry["recording"], entry["duration_s"])
+        else:
+            rows += made
+            logger.info("%d/%d %s: %.0f s", number, len(recordings), entry["recording"], entry["duration_s"])
+        if settings.signals.strict:
+            refuse_first(findings)
     return rows
 
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 GATHERS = {
     "scaler",
     "check_splits",
+    "qc_page",
     "pretrain",
     "train",
     "predict",

@@ -61,11 +61,26 @@ class Inputs:
         return self.of_model(wildcards.corpus, run, "pretraining", int(wildcards.len), "train", "validation")
 
     def of_splits(self, wildcards: Any) -> dict[str, Any]:
-        """Segments of every shard; for a corpus on disk also what the dealing of patients left out."""
-        segments = self.every(self.paths.of("signals/{shard}.segments.parquet"), corpus=wildcards.corpus)
-        if wildcards.corpus in self.corpora.simulated():
-            return {"segments": segments}
-        return {"segments": segments, "dealing": self.paths.of("manifests/findings.json").format(**wildcards)}
+        """Segments and findings of every shard; for a corpus on disk also what the dealing of patients left out."""
+        corpus = wildcards.corpus
+        found = {
+            "segments": self.every(self.paths.of("signals/{shard}.segments.parquet"), corpus=corpus),
+            "earlier": [
+                path
+                for step in ("index", "signals")
+                for path in self.every(self.paths.of(f"{step}/{{shard}}.findings.parquet"), corpus=corpus)
+            ],
+        }
+        if corpus in self.corpora.simulated():
+            return found
+        return {**found, "dealing": self.paths.of("manifests/findings.json").format(corpus=corpus)}
+
+    def of_qc(self, wildcards: Any) -> dict[str, Any]:
+        """What was found, indexed and ingested: all that the QC page shows."""
+        tables = {"manifests": "manifests/{shard}.tsv", "recordings": "index/{shard}.recordings.parquet"}
+        tables["seizures"] = "index/{shard}.seizures.parquet"
+        read = {name: self.every(self.paths.of(path), corpus=wildcards.corpus) for name, path in tables.items()}
+        return {**read, **self.of_splits(wildcards)}
 
     def of_seeds(self, wildcards: Any, name: str) -> list[str]:
         """One file of a run for each of its seeds in the plan."""

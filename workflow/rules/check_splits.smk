@@ -19,8 +19,10 @@ rule check_splits:
         dealing=lambda wildcards, input: (
             f"--dealing {input.dealing}" if "dealing" in input.keys() else ""
         ),
+        strict=STRICT,
     message:
         "{wildcards.corpus}: no patient and no recording may be in two splits"
     shell:
         "python -m pipeline.stages.check_splits --settings {params.settings:q} --code {params.code} --log {log}"
-        " --segments {input.segments} {params.dealing} --findings {output.findings} --splits {output.splits}"
+        " --segments {input.segments} --earlier {input.earlier} {params.dealing} {params.strict}"
+        " --findings {output.findings} --splits {output.splits}"

@@ -18,9 +18,11 @@ rule index:
         settings=settings(lambda corpus: job_settings.index(CFG, corpus), "corpus"),
         code=code("index", reader),
         root=lambda wildcards: CORPORA.root(wildcards.corpus),
+        strict=STRICT,
     message:
         "{wildcards.corpus}: index the recordings and seizures of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.index --settings {params.settings:q} --code {params.code} --log {log}"
+        " {params.strict}"
         " --manifest {input.manifest} --root {params.root:q} --recordings {output.recordings}"
         " --seizures {output.seizures} --findings {output.findings}"

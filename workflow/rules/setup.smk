@@ -33,6 +33,7 @@ except (SettingsError, planning.PlanError, CorpusError) as error:
 PATHS = Paths(CFG.results)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
+STRICT = "--strict" if CFG.signals.strict else ""  # for stages that use no other setting of signals
 
 
 wildcard_constraints:
