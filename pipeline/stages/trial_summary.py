@@ -1,4 +1,4 @@
-"""What holds on corpora on which nothing was tuned: the answers over all of them, patients pooled.
+"""What holds on corpora on which nothing was tuned: the answers over all of them, patients redrawn within each.
 
 In: the tables of the stage `experiments`, one a corpus; localisation and metrics tables, one a corpus and run; maybe
 the tables of the stage `record_split`. Out: the answers with patient intervals (JSON), and every metric's mean and
