@@ -18,3 +18,9 @@ POSITIONS = {
     **{MIRROR[name]: (-x, y, z) for name, (x, y, z) in LEFT.items()},
     **MIDLINE,
 }
+PARTNER = {**MIRROR, **{right: left for left, right in MIRROR.items()}}
+
+
+def mirror_name(node: str) -> str:
+    """What lies on the other side: `F8` for `F7`, `FP2-F8` for `FP1-F7`; what is on the midline is its own image."""
+    return "-".join(PARTNER.get(end, end) for end in node.split("-"))

@@ -6,12 +6,19 @@ from pipeline.settings.base import NotNegative, Number, Positive, Section, Share
 
 
 class ChannelSettings(Section):
-    """Which electrodes form a recording, in which order, and what to do where one is missing."""
+    """What forms a recording, in which order, and what to do where some of it is missing (docs/montages.md)."""
 
+    montage: Literal["referential", "bipolar"]
     electrodes: tuple[str, ...]
+    derivations: tuple[str, ...]  # of the bipolar montage, first electrode minus second
     missing: Literal["skip", "interpolate"]
     max_interpolated: Number
     duplicates: Literal["error", "first"]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """What a row of a signal stands for, and a node of every graph: electrodes, or derivations between two."""
+        return self.electrodes if self.montage == "referential" else self.derivations
 
 
 class QualitySettings(Section):

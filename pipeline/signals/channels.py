@@ -46,6 +46,15 @@ def derivation_of(label: str) -> tuple[str, str] | None:
     return (ALIASES.get(found[1], found[1]), ALIASES.get(found[2], found[2])) if found else None
 
 
+def channel_pair(label: str) -> tuple[str, str] | None:
+    """What a channel measures, against what: (`F7`, `REF`), (`F7`, `T3`), (`F7`, ``) without a named reference.
+
+    A common second electrode that no list knows is a reference like any other: `F7-CS2` is (`F7`, `CS2`).
+    """
+    electrode = electrode_of(label)
+    return derivation_of(label) if electrode is None else (electrode, reference_of(label))
+
+
 def find_electrodes(header: EdfHeader, settings: ChannelSettings, findings: Findings) -> dict[str, EdfSignal]:
     """The signal of each wanted electrode that the file has; two of one name are settled by `duplicates`.
 
@@ -60,7 +69,8 @@ def find_electrodes(header: EdfHeader, settings: ChannelSettings, findings: Find
     if not candidates:
         raise _no_electrode(header, settings.electrodes)
     chosen = {
-        electrode: _settle(header, electrode, signals, settings, findings) for electrode, signals in candidates.items()
+        electrode: settle_duplicates(header, electrode, signals, settings, findings)
+        for electrode, signals in candidates.items()
     }
     references = sorted({reference_of(signal.label) for signal in chosen.values()})
     if len(references) > 1:
@@ -81,15 +91,18 @@ def _no_electrode(header: EdfHeader, electrodes: Sequence[str]) -> Exception:
     labels = ", ".join(signal.label for signal in header.signals if not signal.is_annotation) or "annotations only"
     pairs = [derivation_of(signal.label) for signal in header.signals]
     if any(pair is not None and set(pair) & set(electrodes) for pair in pairs):
-        message = f"{name}: bipolar derivations ({labels[:60]} …); a model of electrodes needs a referential recording"
+        message = (
+            f"{name}: bipolar derivations ({labels[:60]} …); a model of electrodes needs a referential recording. "
+            "Set channels.montage: bipolar for a model of derivations (docs/montages.md)"
+        )
         return reject("bipolar_only", message, value=labels[:200])
     return reject("not_eeg", f"{name}: no electrode of the 10-20 system; has {labels[:120]}", value=labels[:200])
 
 
-def _settle(
+def settle_duplicates(
     header: EdfHeader, electrode: str, signals: list[EdfSignal], settings: ChannelSettings, findings: Findings
 ) -> EdfSignal:  # fmt: skip
-    """One signal out of those that name the same electrode (faults.md, row 7)."""
+    """One signal out of those that name the same electrode or derivation (faults.md, row 7; T31)."""
     first, *others = signals
     labels = ", ".join(signal.label for signal in signals)
     if others and settings.duplicates == "error" and not all(_same_samples(header, first, other) for other in others):

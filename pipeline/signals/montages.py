@@ -16,7 +16,7 @@ DOUBLE_BANANA = (
     "FP1-F7", "F7-T3", "T3-T5", "T5-O1", "FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FZ-CZ", "CZ-PZ",
     "FP2-F4", "F4-C4", "C4-P4", "P4-O2", "FP2-F8", "F8-T4", "T4-T6", "T6-O2",
 )  # fmt: skip
-"""Longitudinal bipolar montage for display: left temporal, left parasagittal, midline, right."""
+"""The longitudinal bipolar montage, left to right: what `channels.derivations` lists and traces are shown in."""
 
 
 def electrodes_of(derivation: str) -> tuple[str, str]:
@@ -25,8 +25,15 @@ def electrodes_of(derivation: str) -> tuple[str, str]:
     return first, second
 
 
-def derivations_of(montage: str, electrodes: set[str]) -> tuple[str, ...]:
-    """Derivations of a montage folder; for an unknown montage those of TCP whose electrodes the file has."""
+def derivations_of(
+    montage: str, electrodes: set[str], recorded: frozenset[frozenset[str]] = frozenset()
+) -> tuple[str, ...]:
+    """Derivations of a montage folder; for an unknown montage those of TCP that the file has.
+
+    It has one if it has the two electrodes, or the derivation itself in either polarity (`recorded`: pairs of
+    electrodes).
+    """
     if montage in MONTAGES:
         return MONTAGES[montage]
-    return tuple(name for name in TCP if set(electrodes_of(name)) <= electrodes)
+    pairs = {name: frozenset(electrodes_of(name)) for name in TCP}
+    return tuple(name for name in TCP if pairs[name] <= electrodes or pairs[name] in recorded)

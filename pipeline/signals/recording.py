@@ -15,6 +15,7 @@ from pipeline.findings import Findings
 from pipeline.settings.base import SettingsError
 from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSettings
 from pipeline.signals.channels import find_electrodes, missing_electrodes
+from pipeline.signals.derivations import Montage, find_derivations, flat_differences, settle_montage
 from pipeline.signals.edf_annotations import Stretch, stretches
 from pipeline.signals.edf_header import EdfHeader, EdfSignal, read_header, reject
 from pipeline.signals.edf_samples import Scale, decode, scale_of
@@ -44,12 +45,16 @@ class CleanSegment:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanRecording:
-    """A recording that can be used. `sources` has the electrodes that are there; `missing` are interpolated or zero."""
+    """A recording that can be used. `sources` has the electrodes that are there; `missing` are interpolated or zero.
+
+    With `montage`, the nodes are derivations, and `sources` the channels that they are made of.
+    """
 
     header: EdfHeader
     settings: SignalSettings
-    electrodes: tuple[str, ...]
+    electrodes: tuple[str, ...]  # names of the rows: electrodes, or derivations
     sources: dict[str, Source]
+    montage: Montage | None  # None: referential
     missing: tuple[str, ...]
     zeroed: bool  # compat.zero_unreadable: the missing are zero rather than interpolated
     squeezed: bool  # compat.resample_length: the last fraction of a second is squeezed into the whole ones, not cut
@@ -113,7 +118,9 @@ class CleanRecording:
         return by_fft(whole, segment.n_samples)
 
     def _complete(self, rows: dict[str, np.ndarray]) -> np.ndarray:
-        """All electrodes (n, s) in order from those that are there."""
+        """All electrodes, or derivations, (n, s) in order from what is there."""
+        if self.montage is not None:
+            return self.montage.nodes(rows)
         present = list(rows)
         if self.missing and not self.zeroed:
             filled = interpolation_matrix(present, self.missing) @ np.stack([rows[name] for name in present])
@@ -148,6 +155,8 @@ def _open(
     if squeezed and signals.resampling != "fft":
         raise SettingsError("compat.resample_length: published needs signals.resampling: fft")
     header = read_header(path, findings)
+    if channels.montage == "bipolar":
+        return _open_bipolar(header, channels, signals, findings, squeezed=squeezed)
     found = find_electrodes(header, channels, findings)
     pieces = stretches(header, findings)
     segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
@@ -164,8 +173,33 @@ def _open(
         settings=signals,
         electrodes=channels.electrodes,
         sources=sources,
+        montage=None,
         missing=tuple(missing_electrodes(sources, channels)),
         zeroed=compat.zero_unreadable,
+        squeezed=squeezed,
+        segments=segments,
+    )
+
+
+def _open_bipolar(
+    header: EdfHeader, channels: ChannelSettings, signals: SignalSettings, findings: Findings, *, squeezed: bool
+) -> CleanRecording:  # fmt: skip
+    """Derivations as nodes: each channel is judged as recorded, before anything is subtracted."""
+    found, recipes = find_derivations(header, channels, findings)
+    pieces = stretches(header, findings)
+    segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
+    sources = _good(header, _readable(header, found, findings, one_rate=False), pieces, signals, findings)
+    flat = flat_differences(
+        header, recipes, sources, pieces, block_s=signals.block_s, flat_uv=signals.quality.flat_uv, findings=findings
+    )
+    return CleanRecording(
+        header=header,
+        settings=signals,
+        electrodes=channels.nodes,
+        sources=sources,
+        montage=settle_montage(header, recipes, sources, flat, channels, findings),
+        missing=(),
+        zeroed=False,
         squeezed=squeezed,
         segments=segments,
     )

@@ -16,7 +16,7 @@ import zarr
 from pipeline.findings import Findings, Rejected, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSettings
-from pipeline.signals.channels import electrode_of
+from pipeline.signals.channels import derivation_of, electrode_of
 from pipeline.signals.montages import derivations_of
 from pipeline.signals.recording import CleanRecording, CleanSegment, open_recording
 from pipeline.stages.command import parser, run, start
@@ -52,7 +52,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     findings = Findings(corpus=settings.corpus)
     recordings = read_table(arguments.recordings)
-    with writing_store(arguments.signals, {"electrodes": list(settings.channels.electrodes)}) as store:
+    with writing_store(arguments.signals, {"electrodes": list(settings.channels.nodes)}) as store:
         segments = ingest(arguments.root, recordings, settings, findings, store, logger)
     write_table(arguments.segments, pd.DataFrame(segments, columns=list(SEGMENTS)).astype(SEGMENTS))
     write_table(arguments.findings, findings.to_frame())
@@ -112,6 +112,7 @@ def _segment(
         digest.update(block)
     rate_hz = recording.settings.rate_hz
     electrodes = {electrode for label in entry["labels"] if (electrode := electrode_of(label))}
+    recorded = frozenset(frozenset(pair) for label in entry["labels"] if (pair := derivation_of(label)))
     return {
         **{name: entry[name] for name in ("recording", "patient", "session", "split", "labelled")},
         "segment": segment.name,
@@ -120,7 +121,7 @@ def _segment(
         "n_samples": segment.n_samples,
         "rate_hz": rate_hz,
         "digest": digest.hexdigest(),
-        "derivations": list(derivations_of(entry["montage"], electrodes)),
+        "derivations": list(derivations_of(entry["montage"], electrodes, recorded)),
     }
 
 

@@ -89,7 +89,7 @@ def read_folder(
         corpus="real-segments", channels=settings.channels, signals=settings.signals, compat=settings.compat
     )
     table = pd.DataFrame(recordings, columns=list(index.RECORDINGS))
-    with writing_store(work / "signals.zarr.zip", {"electrodes": list(settings.channels.electrodes)}) as store:
+    with writing_store(work / "signals.zarr.zip", {"electrodes": list(settings.channels.nodes)}) as store:
         segments = ingest.ingest(root, table, options, findings, store, log)
     files = pd.DataFrame({"recording": [one.recording for one in listed], "file": [one.edf for one in listed]})
     files["label"] = [labels.get(one.edf, "") for one in listed]

@@ -12,7 +12,10 @@ from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, scalp_channe
 
 
 def settings(**changes):
-    values = {"electrodes": ELECTRODES, "missing": "skip", "max_interpolated": 3, "duplicates": "error"}
+    values = {
+        "montage": "referential", "electrodes": ELECTRODES, "derivations": DOUBLE_BANANA, "missing": "skip",
+        "max_interpolated": 3, "duplicates": "error",
+    }  # fmt: skip
     return ChannelSettings(**{**values, **changes})
 
 

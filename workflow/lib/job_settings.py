@@ -48,7 +48,7 @@ def features(config: Config, kind: str) -> dict[str, Any]:
 
 
 def graph_distance(config: Config) -> dict[str, Any]:
-    return {"graphs": config.graphs, "electrodes": config.channels.electrodes}
+    return {"graphs": config.graphs, "electrodes": config.channels.nodes}
 
 
 def graph_correlation(config: Config) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) 
         "scheme": run.scheme,
         "seed": seed,
         "gate_bias": gate_bias,
-        "electrodes": config.channels.electrodes,
+        "electrodes": config.channels.nodes,
         "loop": loop | {"early_stopping": compat.early_stopping},
         "augment": config.augment.model_dump(mode="json")
         | {name: getattr(compat, name) for name in ("mirror_pairs", "mirror_graph", "scale_zero_bins")},

@@ -1,6 +1,6 @@
 """Which runs, tasks, lengths and seeds are wanted; checked before any job starts."""
 
-from pipeline.graphs.positions import POSITIONS
+from pipeline.graphs.positions import POSITIONS, mirror_name
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry
 from workflow.lib.paths import run_folder
@@ -15,7 +15,10 @@ class PlanError(ValueError):
 
 def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
-    problems = [*_wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config)]
+    problems = [
+        *_wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
+        *_wrong_derivations(config),
+    ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
             if name not in config.corpora:
@@ -72,11 +75,32 @@ def _wrong_segments(config: Config) -> list[str]:
 
 
 def _wrong_electrodes(config: Config) -> list[str]:
-    names = config.channels.electrodes
+    names: tuple[str, ...] = config.channels.electrodes
     unknown = [name for name in names if name not in POSITIONS]
     twice = sorted({name for name in names if names.count(name) > 1})
     wrong = [f"channels.electrodes: {name!r} has no position; known are {', '.join(POSITIONS)}" for name in unknown]
     return wrong + [f"channels.electrodes: {name!r} stands twice" for name in twice]
+
+
+def _wrong_derivations(config: Config) -> list[str]:
+    """Only where they are used: a list of electrodes may be shortened without a thought for derivations."""
+    channels, where = config.channels, "channels.derivations"
+    if channels.montage == "referential":
+        return []
+    names = channels.derivations
+    wrong = [f"{where}: {name!r} stands twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    for name in names:
+        ends = name.split("-")
+        if len(ends) != 2 or ends[0] == ends[1] or not set(ends) <= set(channels.electrodes):
+            wrong.append(f"{where}: {name!r} is not <electrode>-<electrode> of two of channels.electrodes")
+        elif (mirrored := mirror_name(name)) not in names:
+            wrong.append(f"{where}: {mirrored!r}, the mirror image of {name!r}, is not in the list")
+    published = {"zero_unreadable": False, "mirror_pairs": "all", "mirror_graph": "correct"}
+    return wrong + [
+        f"compat.{switch}: what was published is about electrodes; not with channels.montage: bipolar"
+        for switch, correct in published.items()
+        if getattr(config.compat, switch) != correct
+    ]
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:
