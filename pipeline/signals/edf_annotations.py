@@ -12,8 +12,11 @@ from pipeline.findings import Findings
 from pipeline.signals.edf_header import EdfHeader, reject
 from pipeline.signals.edf_samples import blocks, mapped_records
 
-_STAMP = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14")
+_SECONDS = rb"\d{1,12}(?:\.\d{0,12})?"
+_STAMP = re.compile(rb"([+-]%b)(?:\x15(%b))?\x14" % (_SECONDS, _SECONDS))
 _RECORDS = 4096  # mapped at a time
+JITTER_S = Fraction(1, 200)  # onsets are often rounded to milliseconds; half a sample at 100 Hz is no gap
+DRIFT_S = Fraction(1, 10)  # a stretch whose clock has run off by this is cut, so that annotations stay where they are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +40,24 @@ class Stretch:
 def stretches(header: EdfHeader, findings: Findings) -> list[Stretch]:
     """The contiguous pieces of a recording: one, but for an EDF+D with gaps (finding `discontinuous`).
 
-    Records that start within half a sample of the end of their predecessor follow it. Raises Rejected where an EDF+D
-    does not say when its records start.
+    An EDF+C whose last record starts later than it can is read as an EDF+D: its record onsets tell the gaps.
+    A record that starts within JITTER_S (or half a sample) of its predecessor's end follows it, up to a drift of
+    DRIFT_S. Raises Rejected where an EDF+D does not say when its records start, or where they overlap in time.
     """
-    if header.continuous:
+    if header.continuous and not _has_gaps_nevertheless(header):
         return [Stretch(first=0, stop=header.n_records, start_s=0.0)]
     onsets = _record_onsets(header)
     fastest = max((signal.samples_per_record for signal in header.signals if not signal.is_annotation), default=1)
-    slack = header.record_s / (2 * max(fastest, 1))
+    slack = max(header.record_s / (2 * max(fastest, 1)), JITTER_S)
     pieces, first = [], 0
     for record in range(1, header.n_records + 1):
         ends = record == header.n_records
-        if ends or abs(onsets[record] - onsets[record - 1] - header.record_s) > slack:
+        step = Fraction(0) if ends else onsets[record] - onsets[record - 1] - header.record_s
+        drift = Fraction(0) if ends else onsets[record] - onsets[first] - (record - first) * header.record_s
+        if step < -slack:
+            message = f"{header.path.name}: record {record} starts {float(-step):.3f} s before record {record - 1} ends"
+            raise reject("header_invalid", message, value=float(onsets[record]), expected="records in order of time")
+        if ends or step > slack or abs(drift) > DRIFT_S:
             pieces.append(Stretch(first=first, stop=record, start_s=float(onsets[first] - onsets[0])))
             first = record
     if len(pieces) > 1:
@@ -62,7 +71,7 @@ def annotations(header: EdfHeader) -> list[Annotation]:
     """The annotations of an EDF+, in order of onset; time-keeping entries left out."""
     found: list[Annotation] = []
     zero: Fraction | None = None
-    for _, lists in _lists(header):
+    for _, lists in _lists(header, 0, header.n_records):
         for content in lists:
             for onset, duration, texts in _entries(content):
                 zero = onset if zero is None else zero  # the first stamp of the file is its first record's onset
@@ -71,9 +80,18 @@ def annotations(header: EdfHeader) -> list[Annotation]:
     return sorted(found, key=lambda annotation: annotation.onset_s)
 
 
+def _has_gaps_nevertheless(header: EdfHeader) -> bool:
+    """Whether the first and the last record's onsets leave room for a gap (files with annotation signals only)."""
+    onsets = []
+    for record in (0, header.n_records - 1):
+        stamps = [_STAMP.match(lists[0]) for _, lists in _lists(header, record, record + 1)]
+        onsets += [Fraction(stamp[1].decode()) for stamp in stamps if stamp]
+    return len(onsets) == 2 and onsets[1] - onsets[0] - (header.n_records - 1) * header.record_s > DRIFT_S
+
+
 def _record_onsets(header: EdfHeader) -> list[Fraction]:
     onsets = []
-    for record, lists in _lists(header):
+    for record, lists in _lists(header, 0, header.n_records):
         stamp = _STAMP.match(lists[0])
         if stamp is None:
             message = f"{header.path.name}: record {record} of a discontinuous file (EDF+D) has no onset"
@@ -84,15 +102,15 @@ def _record_onsets(header: EdfHeader) -> list[Fraction]:
     return onsets
 
 
-def _lists(header: EdfHeader) -> Iterator[tuple[int, list[bytes]]]:
-    """Record number and the bytes of each of its annotation signals."""
+def _lists(header: EdfHeader, low: int, high: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Records low..high: number, and the bytes of each annotation signal."""
     spans = [(s.offset, s.offset + s.samples_per_record) for s in header.signals if s.is_annotation]
     if not spans:
         return
-    for first, stop in blocks(0, header.n_records, _RECORDS):
+    for first, stop in blocks(low, high, _RECORDS):
         records = mapped_records(header, first, stop)
         for record in range(first, stop):
-            yield record, [records[record - first, low:high].tobytes() for low, high in spans]
+            yield record, [records[record - first, start:end].tobytes() for start, end in spans]
 
 
 def _entries(content: bytes) -> Iterator[tuple[Fraction, Fraction | None, list[str]]]:

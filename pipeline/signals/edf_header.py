@@ -6,11 +6,12 @@ them is whether they say "synthetic". Whatever is corrected on the way is a find
 `Rejected` (faults.md, rows 1-3, 5, 6).
 """
 
-import math
 import os
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.findings import Finding, Findings, Rejected
 
@@ -20,6 +21,7 @@ _IDENTITY = slice(8, 168)  # the patient and the recording field
 ANNOTATIONS = "EDF Annotations"
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
 _LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d\d?)?", re.IGNORECASE)  # 1e999999 would be a million digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +90,14 @@ def read_header(path: Path | str, findings: Findings) -> EdfHeader:
             size = os.fstat(file.fileno()).st_size
             fixed = file.read(FIXED_BYTES)
             n_signals, header_bytes = _checked_sizes(fixed, size, path.name)
+            samples = _samples_per_record(file, n_signals, path.name)
+            _check_a_record_fits(samples, size - header_bytes, path.name)
+            file.seek(FIXED_BYTES)
             entries = file.read(header_bytes - FIXED_BYTES)
     except OSError as error:
         raise reject("file_unreadable", f"{path.name}: {error.strerror or error}; check the disk and rights") from None
     reader = _Fields(path.name, findings)
-    signals = _signals(entries, n_signals, reader)
+    signals = _signals(entries, samples, reader)
     record_s = reader.duration(fixed[244:252], only_annotations=all(signal.is_annotation for signal in signals))
     reserved = fixed[192:197].decode("latin-1")
     record_bytes = SAMPLE_BYTES * sum(signal.samples_per_record for signal in signals)
@@ -132,31 +137,52 @@ def _integer(raw: bytes) -> int | None:
     return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
 
 
-def _signals(entries: bytes, n_signals: int, reader: "_Fields") -> tuple[EdfSignal, ...]:
-    columns, start = [], 0
-    for width in _WIDTHS:
-        columns.append([entries[start + width * i : start + width * (i + 1)] for i in range(n_signals)])
-        start += width * n_signals
-    signals, offset = [], 0
+def _samples_per_record(file: BinaryIO, n_signals: int, name: str) -> list[int]:
+    """Samples a record of each signal. Read before anything else: what they claim is checked against the file's size."""
+    width = _WIDTHS[_SAMPLES]
+    file.seek(FIXED_BYTES + n_signals * sum(_WIDTHS[:_SAMPLES]))
+    column = file.read(width * n_signals)
+    samples = []
     for i in range(n_signals):
-        label = columns[_LABEL][i].decode("latin-1").strip(" \0")
-        samples = _integer(columns[_SAMPLES][i])
-        if samples is None or samples < 0:
-            message = f"{reader.name}: {columns[_SAMPLES][i]!r} samples a record in channel {label!r}"
-            raise reject("header_invalid", message, value=columns[_SAMPLES][i])
+        raw = column[width * i : width * (i + 1)]
+        number = _integer(raw)
+        if number is None or number < 0:
+            raise reject("header_invalid", f"{name}: {raw!r} samples a record in signal {i}", value=raw)
+        samples.append(number)
+    return samples
+
+
+def _check_a_record_fits(samples: list[int], data_bytes: int, name: str) -> None:
+    record_bytes = SAMPLE_BYTES * sum(samples)
+    if not 0 < record_bytes <= data_bytes:
+        message = f"{name}: one data record needs {record_bytes} bytes, the file holds {data_bytes}"
+        raise reject("header_invalid", message, value=data_bytes, expected=record_bytes)
+
+
+def _signals(entries: bytes, samples: list[int], reader: "_Fields") -> tuple[EdfSignal, ...]:
+    n = len(samples)
+    starts = [n * sum(_WIDTHS[:column]) for column in range(len(_WIDTHS))]
+
+    def cell(column: int, i: int) -> bytes:
+        """Field `column` of signal i."""
+        return entries[starts[column] + _WIDTHS[column] * i : starts[column] + _WIDTHS[column] * (i + 1)]
+
+    signals, offset = [], 0
+    for i in range(n):
+        label = cell(_LABEL, i).decode("latin-1").strip(" \0")
         signal = EdfSignal(
             index=i,
             label=label,
-            unit=columns[_UNIT][i].decode("latin-1").strip(" \0"),
-            physical_min=reader.number(columns[_PMIN][i], label),
-            physical_max=reader.number(columns[_PMAX][i], label),
-            digital_min=reader.number(columns[_DMIN][i], label),
-            digital_max=reader.number(columns[_DMAX][i], label),
-            samples_per_record=samples,
+            unit=cell(_UNIT, i).decode("latin-1").strip(" \0"),
+            physical_min=reader.number(cell(_PMIN, i), label),
+            physical_max=reader.number(cell(_PMAX, i), label),
+            digital_min=reader.number(cell(_DMIN, i), label),
+            digital_max=reader.number(cell(_DMAX, i), label),
+            samples_per_record=samples[i],
             offset=offset,
         )
         signals.append(signal)
-        offset += samples
+        offset += samples[i]
     return tuple(signals)
 
 
@@ -175,19 +201,13 @@ class _Fields:
 
     def number(self, raw: bytes, channel: str) -> float | None:
         """A finite number, else None."""
-        try:
-            value = float(self._text(raw, channel))
-        except ValueError:
-            return None
-        return value if math.isfinite(value) else None
+        text = self._text(raw, channel)
+        return float(text) if _NUMBER.fullmatch(text) else None
 
     def duration(self, raw: bytes, *, only_annotations: bool) -> Fraction:
         """Seconds of a data record, exactly as written; 0 is for files that hold annotations only."""
         text = self._text(raw, "")
-        try:
-            value = Fraction(text)
-        except (ValueError, ZeroDivisionError):
-            value = Fraction(-1)
+        value = Fraction(text) if _NUMBER.fullmatch(text) else Fraction(-1)
         if value > 0 or (value == 0 and only_annotations):
             return value
         message = f"{self.name}: a data record of {text!r} seconds; the sampling rate cannot be known"
@@ -197,10 +217,7 @@ class _Fields:
 def _count_records(reader: _Fields, raw: bytes, data_bytes: int, record_bytes: int, record_s: Fraction) -> int:
     """Whole records that may be read: the header's count, or what the file holds where that is less or unknown."""
     name, findings = reader.name, reader.findings
-    whole, rest = divmod(data_bytes, record_bytes) if record_bytes else (0, data_bytes)
-    if whole == 0:
-        message = f"{name}: one data record needs {record_bytes} bytes, the file holds {data_bytes}"
-        raise reject("header_invalid", message, value=data_bytes, expected=record_bytes)
+    whole, rest = divmod(data_bytes, record_bytes)
     stated = _integer(raw)
     if stated is None or stated <= 0:
         message = f"{name}: {raw.decode('latin-1').strip()!r} data records; the file holds {whole}"

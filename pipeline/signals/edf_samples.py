@@ -12,6 +12,7 @@ from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal, reje
 
 # By upper case, which turns both micro signs into a Greek capital; the last is a micro sign that was written as UTF-8.
 MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
+LARGEST_UV = 1e12  # a million volts; beyond, float32 would overflow in squares
 CACHE_RECORDS = 96  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
 
 
@@ -33,18 +34,29 @@ def scale_of(signal: EdfSignal, name: str, findings: Findings) -> Scale | None:
         findings.add("unit_unknown", message, action="skip", channel=signal.label, value=signal.unit, expected="uV")
         return None
     low, high, dmin, dmax = signal.physical_min, signal.physical_max, signal.digital_min, signal.digital_max
-    if low is None or high is None or dmin is None or dmax is None or low == high or dmin == dmax:
+    scale = _line(low, high, dmin, dmax, factor)
+    if scale is None:
         message = f"{name}: channel {signal.label!r} has the range {low}..{high} for {dmin}..{dmax}; no scale follows"
         findings.add("scale_invalid", message, action="skip", channel=signal.label, value=f"{low} {high} {dmin} {dmax}")
         return None
     if factor != 1.0:
         message = f"{name}: channel {signal.label!r} converted from {signal.unit} to uV"
         findings.add("unit_converted", message, channel=signal.label, value=signal.unit, expected="uV")
-    if (high < low) != (dmax < dmin):
+    if scale.gain < 0:
         message = f"{name}: channel {signal.label!r} has an inverted range; the formula is applied as written"
         findings.add("inverted_polarity", message, channel=signal.label, value=f"{low} {high}")
+    return scale
+
+
+def _line(
+    low: float | None, high: float | None, dmin: float | None, dmax: float | None, factor: float
+) -> Scale | None:  # fmt: skip
+    """The line through two points; None where it is none, or leads any 16-bit value beyond LARGEST_UV."""
+    if low is None or high is None or dmin is None or dmax is None or low == high or dmin == dmax:
+        return None
     gain = (high - low) / (dmax - dmin)
-    return Scale(gain * factor, (low - gain * dmin) * factor)
+    scale = Scale(gain * factor, (low - gain * dmin) * factor)
+    return scale if abs(scale.gain) * 2**15 + abs(scale.offset) < LARGEST_UV else None
 
 
 def unit_factor(unit: str) -> float | None:
