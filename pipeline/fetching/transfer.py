@@ -1,7 +1,7 @@
 """Bring files into a folder: resumed where they broke off, checked, and only then under their name.
 
 A file grows as `<name>.<identity>.part` beside its place; the identity is a digest of the checksum and size that the
-server gives (the ETag, where it gives no checksum), so that a part is only continued for the very same content. Complete
+server gives (the ETag, where it gives no checksum), so that a part is only continued for the very same content. Whole
 and of the right checksum, it is flushed to the disk and renamed. A file that is already there is not overwritten unless
 `replace` is set.
 """
@@ -112,7 +112,7 @@ def fetch_one(client: Client, root: Path, file: RemoteFile, manifest: Manifest, 
         raise OSError(error.errno, error.strerror, str(root / file.name)) from None
 
 
-def _tries(client: Client, root: Path, file: RemoteFile) -> "Iterator[_Content]":
+def _tries(client: Client, root: Path, file: RemoteFile) -> Iterator["_Content"]:
     """Each try, the last of which is whole and right. Raises FetchError when too many in a row bring nothing new."""
     vain, wrong, furthest = 0, 0, 0
     while True:
@@ -123,13 +123,13 @@ def _tries(client: Client, root: Path, file: RemoteFile) -> "Iterator[_Content]"
         except Interrupted as error:
             vain = 0 if content.have >= furthest + PROGRESS else vain + 1
             wrong, furthest = wrong + content.wrong, max(furthest, content.have)
+            yield content
             if client.stop.is_set():
                 raise FetchError("stopped; run again to go on") from None
             if wrong >= WRONG_CONTENT:
                 raise FetchError(f"{error} ({wrong} times)") from None
             if vain >= client.manners.tries:
                 raise FetchError(f"{error}; gave up after {vain} tries that brought nothing new") from None
-            yield content
             client.pause(max(0, vain - 1), error)
         else:
             yield content

@@ -7,7 +7,8 @@
     python -m pipeline.stages.fetch tusz                          where to ask; exit status 2
 
 In: a public server. Out: the files below DIR, and `.ictograph-fetch.tsv` with the SHA-256 of each. Run it again after
-an interruption: what is there is not fetched again. Exit status 1 where a file is not in place at the end. docs/data.md.
+an interruption: what is there is not fetched again. Exit status 1 where a file is not in place at the end. See
+docs/data.md.
 """
 
 import argparse
