@@ -77,8 +77,8 @@ def test_two_channels_of_one_name(tmp_path):
         found(tmp_path, [*channels, scaled])
 
 
-def test_bipolar_files_are_refused_with_a_hint(tmp_path):
-    with pytest.raises(Rejected, match="referential") as caught:
+def test_T36_bipolar_files_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(Rejected, match="channels.montage: bipolar") as caught:
         found(
             tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=["FP1-F7", "F7-T7", "T8-P8", "T8-P8"])
         )
