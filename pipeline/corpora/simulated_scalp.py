@@ -6,30 +6,23 @@ first while it parses. `write_patient` loads the physics (pipeline/corpora/scalp
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.corpora.records import RecordingFiles
+from pipeline.corpora.scalp.layouts import ID_SPACE, patient_id, recording_files
 from pipeline.corpora.scalp.streams import generator, number
 from pipeline.findings import CorpusError
 from pipeline.settings.simulation import SimulationSettings, Split
 
-YEAR = 2015  # of every session; the corpus has no clock
-ID_SPACE = 10_000_000  # 9 + seven digits (v1: real ids begin with 0000), syn + five letters (v2)
-OFFICIAL: dict[str, dict[Split, str]] = {
-    "tusz_v1": {"train": "train", "validation": "train", "test": "dev"},  # v1.5.2 has no validation folder
-    "tusz_v2": {"train": "train", "validation": "dev", "test": "eval"},
-}
-EXTENSIONS = {"tusz_v1": ("tse", "tse_bi", "lbl", "lbl_bi"), "tusz_v2": ("csv", "csv_bi")}
-KINDS = ("CF", "GN", "AB", "CT")
-READ_ME = """SYNTHETIC EEG. Nothing here was recorded from a person.
+if TYPE_CHECKING:
+    from pipeline.corpora.scalp.files import Writer
 
-Made by Ictograph's built-in simulator (pipeline/corpora/simulated_scalp.py, docs/simulator.md) in the file layout of
-the TUH EEG Seizure Corpus. Scores on these files say how software behaves, never how well it would do in a clinic.
-"""
+KINDS = ("CF", "GN", "AB", "CT")
 
 
 @dataclass(frozen=True)
 class SimulatedPatient:
-    """One invented patient. `number` seeds the physics, so that both corpus layouts hold the same recordings."""
+    """One invented patient. `number` seeds the physics, so that every corpus format holds the same recordings."""
 
     patient: str
     split: Split
@@ -50,7 +43,7 @@ def patients(settings: SimulationSettings) -> list[SimulatedPatient]:
         for split, count in sorted(settings.cohort[kind].items()):
             for place in range(count):
                 one = _free_number(settings.seed, kind, split, place, taken)
-                found.append(SimulatedPatient(_patient_id(one, settings.format), split, kind, one))
+                found.append(SimulatedPatient(patient_id(one, settings.format), split, kind, one))
     return found
 
 
@@ -62,39 +55,13 @@ def _free_number(seed: int, kind: str, split: str, place: int, taken: set[int]) 
     return one
 
 
-def _patient_id(one: int, layout: str) -> str:
-    if layout == "tusz_v1":
-        return f"9{one:07d}"
-    letters = ""
-    for _ in range(5):
-        one, letter = divmod(one, 26)
-        letters = chr(ord("a") + letter) + letters
-    return f"syn{letters}"
-
-
 def files_of(settings: SimulationSettings, patient: SimulatedPatient, session: int) -> RecordingFiles:
-    """Where recording number `session` (from 1) of a patient lies below the corpus root, in the layout's folders."""
-    montage = _montage(settings, patient, session)
-    official = OFFICIAL[settings.format][patient.split]
-    recording = f"{patient.patient}_s{session:03d}_t000"
-    if settings.format == "tusz_v1":
-        bucket, folder = patient.patient[3:6], f"s{session:03d}_{YEAR}_01_{session:02d}"
-        stem = f"edf/{official}/{montage}/{bucket}/{patient.patient}/{folder}/{recording}"
-    else:
-        stem = f"edf/{official}/{patient.patient}/s{session:03d}_{YEAR}/{montage}/{recording}"
-    return RecordingFiles(
-        recording=recording,
-        patient=patient.patient,
-        session=f"s{session:03d}",
-        montage=montage,
-        edf=f"{stem}.edf",
-        annotations=tuple(f"{stem}.{extension}" for extension in EXTENSIONS[settings.format]),
-        official=official,
-        split=patient.split,
-    )
+    """Where recording number `session` (from 1) of a patient lies below the corpus root, in the format's folders."""
+    montage = montage_of(settings, patient, session)
+    return recording_files(settings.format, patient.patient, session, split=patient.split, montage=montage)
 
 
-def _montage(settings: SimulationSettings, patient: SimulatedPatient, session: int) -> str:
+def montage_of(settings: SimulationSettings, patient: SimulatedPatient, session: int) -> str:
     """The patient's montage; a patient with trap T01 has another one from the second recording on."""
     names = sorted(name for name, share in settings.montages.items() if share > 0)
     total = sum(settings.montages[name] for name in names)
@@ -107,11 +74,11 @@ def _montage(settings: SimulationSettings, patient: SimulatedPatient, session: i
     return names[(place + (trapped and session > 1)) % len(names)]
 
 
-def write_read_me(root: Path) -> None:
-    """Say at the top of the tree that it is synthetic."""
-    from pipeline.corpora.scalp.files import write_text
-
-    write_text(root / "README.txt", READ_ME)
+def write_tree(root: Path, settings: SimulationSettings) -> None:
+    """Write what the whole corpus shares: the read-me that says that it is synthetic, and the format's lists."""
+    sessions = range(1, settings.recordings_per_patient + 1)
+    listed = [files_of(settings, patient, session) for patient in patients(settings) for session in sessions]
+    _writer(settings).write_tree(root, listed)
 
 
 def write_patient(
@@ -130,7 +97,7 @@ def write_patient(
 def _write_patient(
     root: Path, truth: Path, settings: SimulationSettings, patient: SimulatedPatient
 ) -> list[RecordingFiles]:
-    from pipeline.corpora.scalp.files import write_recording
+    from pipeline.corpora.scalp.files import write_truth
     from pipeline.corpora.scalp.head import build_head
     from pipeline.corpora.scalp.patient import draw_patient
     from pipeline.corpora.scalp.recording import simulate_recording
@@ -141,10 +108,26 @@ def _write_patient(
         skull_factor=physiology.skull_factor,
         jitter_m=physiology.jitter_m,
     )
-    written = []
+    writer, case = _writer(settings), []
     for session in range(1, settings.recordings_per_patient + 1):
-        files = files_of(settings, patient, session)
-        made = simulate_recording(settings, physiology, head, key=(patient.number, session), montage=files.montage)
-        write_recording(root, truth, files, made)
-        written.append(files)
-    return written
+        files, montage = files_of(settings, patient, session), montage_of(settings, patient, session)
+        made = simulate_recording(settings, physiology, head, key=(patient.number, session), montage=montage)
+        dummies = _has_dummies(settings, patient, session)
+        case.append(writer.write_recording(root, files, made, session, dummies=dummies))
+        write_truth(truth, files, made, montage)
+    writer.write_case(root, case)
+    return [one.files for one in case]
+
+
+def _has_dummies(settings: SimulationSettings, patient: SimulatedPatient, session: int) -> bool:
+    draw = number(settings.seed, patient.number, session, "dummy", below=2**32) / 2**32
+    return draw < settings.traps.dummy_channels
+
+
+def _writer(settings: SimulationSettings) -> "Writer":
+    from pipeline.corpora.scalp import bids_files, chbmit_files, siena_files, tusz_files
+
+    writers: dict[str, Writer] = {
+        "tusz_v1": tusz_files, "tusz_v2": tusz_files, "bids": bids_files, "chbmit": chbmit_files, "siena": siena_files,
+    }  # fmt: skip
+    return writers[settings.format]

@@ -28,6 +28,8 @@ class QualitySettings(Section):
     saturated_share: Share  # of the samples, at the digital limits
     mains_share: Share  # of the power above 1 Hz, within 1.5 Hz of 50 or 60 Hz and of the harmonics
     mains_residual_uv: NotNegative  # RMS of the power above 1 Hz that is not mains
+    rate_low_hz: Positive  # an electrode sampled at less cannot be EEG; it counts as missing
+    rate_high_hz: Positive
     plausible_low_uv: NotNegative  # RMS, median over the electrodes
     plausible_high_uv: Positive
     white_noise: Literal["skip", "keep"]  # a recording whose every electrode has the spectrum of white noise

@@ -21,11 +21,12 @@ class HardNegativeSettings(Section):
 
 
 class TrapSettings(Section):
-    """Faults of real corpora that are planted on request (docs/corpora.md, T01 and T19 to T27)."""
+    """Faults of real corpora that are planted on request (docs/corpora.md, T01, T19 to T27, T32)."""
 
     two_montages: Share  # share of the patients whose later recordings lie in another montage folder
     missing_midline: Share  # share of the recordings without FZ and PZ
-    one_hz_channel: Share  # share of the recordings with a 1-Hz IBI channel
+    one_hz_channel: Share  # share of the recordings with a 1-Hz IBI channel; TUSZ formats alone
+    dummy_channels: Share  # share of the recordings with five `-` channels between the others; format chbmit alone
 
 
 class SimulationSettings(Section):
@@ -33,7 +34,7 @@ class SimulationSettings(Section):
 
     generator: str
     seed: Seed
-    format: Literal["tusz_v1", "tusz_v2"]
+    format: Literal["tusz_v1", "tusz_v2", "bids", "chbmit", "siena"]
     cohort: dict[str, dict[Split, Number]]  # class (CF GN AB CT) -> patients per split
     recordings_per_patient: Count
     minutes: Positive

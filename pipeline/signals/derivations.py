@@ -22,7 +22,7 @@ from pipeline.signals.interpolation import interpolation_matrix
 from pipeline.signals.montages import electrodes_of
 
 if TYPE_CHECKING:
-    from pipeline.signals.recording import Source
+    from pipeline.signals.sources import Source
 
 Candidates = dict[tuple[str, str], list[EdfSignal]]  # (electrode, other electrode or reference) -> its channels
 

@@ -2,7 +2,7 @@
 
 The sizes are checked before anything is believed, so that a broken file costs one read of 256 bytes. Names, dates and
 ids in the header are not kept: dates may be wrong (T29) and decide nothing, names are private; all that is asked of
-them is whether they say "synthetic". Whatever is corrected on the way is a finding; what cannot be corrected raises
+them is whether they say "synthetic". Labels that are no words of the field become `ch NN` (docs/privacy.md). Whatever is corrected on the way is a finding; what cannot be corrected raises
 `Rejected` (faults.md, rows 1-3, 5, 6).
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.findings import Finding, Findings, Rejected
+from pipeline.signals.labels import ANNOTATIONS, shown_label, shown_number, shown_unit
 
 FIXED_BYTES = 256  # of the first part of the header, and of each signal's entry
 SAMPLE_BYTES = 2
 _IDENTITY = slice(8, 168)  # the patient and the recording field
-ANNOTATIONS = "EDF Annotations"
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
 _LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d\d?)?", re.IGNORECASE)  # 1e999999 would be a million digits
@@ -118,13 +118,13 @@ def _checked_sizes(fixed: bytes, size: int, name: str) -> tuple[int, int]:
     if size < 2 * FIXED_BYTES or len(fixed) < FIXED_BYTES:
         raise reject("header_invalid", f"{name}: {size} bytes are no EDF header; fetch the file anew", value=size)
     if fixed[:8].strip(b" \0") != b"0":
-        raise reject("header_invalid", f"{name}: version {fixed[:8]!r} is no EDF; convert it", value=fixed[:8])
+        raise reject("header_invalid", f"{name}: version {shown_number(fixed[:8])} is no EDF; convert it")
     n_signals, header_bytes = _integer(fixed[252:256]), _integer(fixed[184:192])
     if n_signals is None or n_signals <= 0:
-        raise reject("header_invalid", f"{name}: {fixed[252:256]!r} is no number of signals", value=fixed[252:256])
+        raise reject("header_invalid", f"{name}: {shown_number(fixed[252:256])} is no number of signals")
     wanted = FIXED_BYTES * (n_signals + 1)
     if header_bytes != wanted:
-        message = f"{name}: header of {fixed[184:192]!r} bytes, but {n_signals} signals need {wanted}"
+        message = f"{name}: header of {shown_number(fixed[184:192])} bytes, but {n_signals} signals need {wanted}"
         raise reject("header_invalid", message, value=header_bytes, expected=wanted)
     if wanted > size:
         message = f"{name}: the header of {n_signals} signals needs {wanted} bytes, the file has {size}"
@@ -138,7 +138,7 @@ def _integer(raw: bytes) -> int | None:
 
 
 def _samples_per_record(file: BinaryIO, n_signals: int, name: str) -> list[int]:
-    """Samples a record of each signal. Read before anything else: what they claim is checked against the file's size."""
+    """Samples a record of each signal. Read first: what they claim is checked against the size of the file."""
     width = _WIDTHS[_SAMPLES]
     file.seek(FIXED_BYTES + n_signals * sum(_WIDTHS[:_SAMPLES]))
     column = file.read(width * n_signals)
@@ -147,7 +147,7 @@ def _samples_per_record(file: BinaryIO, n_signals: int, name: str) -> list[int]:
         raw = column[width * i : width * (i + 1)]
         number = _integer(raw)
         if number is None or number < 0:
-            raise reject("header_invalid", f"{name}: {raw!r} samples a record in signal {i}", value=raw)
+            raise reject("header_invalid", f"{name}: {shown_number(raw)} samples a record in signal {i}")
         samples.append(number)
     return samples
 
@@ -169,11 +169,11 @@ def _signals(entries: bytes, samples: list[int], reader: "_Fields") -> tuple[Edf
 
     signals, offset = [], 0
     for i in range(n):
-        label = cell(_LABEL, i).decode("latin-1").strip(" \0")
+        label = shown_label(cell(_LABEL, i).decode("latin-1").strip(" \0"), i)
         signal = EdfSignal(
             index=i,
             label=label,
-            unit=cell(_UNIT, i).decode("latin-1").strip(" \0"),
+            unit=shown_unit(cell(_UNIT, i).decode("latin-1").strip(" \0")),
             physical_min=reader.number(cell(_PMIN, i), label),
             physical_max=reader.number(cell(_PMAX, i), label),
             digital_min=reader.number(cell(_DMIN, i), label),
@@ -194,7 +194,7 @@ class _Fields:
 
     def _text(self, raw: bytes, channel: str) -> str:
         text = raw.decode("latin-1").strip(" \0")
-        if "," in text:
+        if "," in text and _NUMBER.fullmatch(text.replace(",", ".")):
             message = f"{self.name}: decimal comma in {text!r}, read as a point"
             self.findings.add("header_repaired", message, channel=channel, value=text)
         return text.replace(",", ".")
@@ -210,8 +210,8 @@ class _Fields:
         value = Fraction(text) if _NUMBER.fullmatch(text) else Fraction(-1)
         if value > 0 or (value == 0 and only_annotations):
             return value
-        message = f"{self.name}: a data record of {text!r} seconds; the sampling rate cannot be known"
-        raise reject("header_invalid", message, value=text, expected="> 0")
+        message = f"{self.name}: a data record of {shown_number(text)} seconds; the sampling rate cannot be known"
+        raise reject("header_invalid", message, value=shown_number(text), expected="> 0")
 
 
 def _count_records(reader: _Fields, raw: bytes, data_bytes: int, record_bytes: int, record_s: Fraction) -> int:
@@ -220,8 +220,8 @@ def _count_records(reader: _Fields, raw: bytes, data_bytes: int, record_bytes: i
     whole, rest = divmod(data_bytes, record_bytes)
     stated = _integer(raw)
     if stated is None or stated <= 0:
-        message = f"{name}: {raw.decode('latin-1').strip()!r} data records; the file holds {whole}"
-        findings.add("nrec_unknown", message, value=raw.decode("latin-1").strip(), expected=whole)
+        message = f"{name}: {shown_number(raw)} data records; the file holds {whole}"
+        findings.add("nrec_unknown", message, value=shown_number(raw), expected=whole)
         stated = whole + (rest > 0)
     lost = float((stated - whole) * record_s)
     if stated > whole:

@@ -3,7 +3,9 @@
 Each block of records is mapped by itself and let go, so that memory is bounded by the block and not by the file.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal, reje
 # By upper case, which turns both micro signs into a Greek capital; the last is a micro sign that was written as UTF-8.
 MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
 LARGEST_UV = 1e12  # a million volts; beyond, float32 would overflow in squares
+LONG_RECORD = 1 << 16  # samples of one signal: records beyond this (whole files in one record exist) are read in parts
 CACHE_RECORDS = 96  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
 
 
@@ -73,6 +76,22 @@ def mapped_records(header: EdfHeader, first: int, stop: int) -> np.ndarray:
         raise reject("file_unreadable", f"{header.path.name}: records {first} to {stop}: {error}") from None
 
 
+def digital_parts(
+    header: EdfHeader, signals: Sequence[EdfSignal], first: int, stop: int, *, block_s: float
+) -> Iterator[list[np.ndarray]]:
+    """Digital values of records first..stop, about `block_s` seconds at a time: one (s,) for each signal.
+
+    The file is gone through once, whatever the number of signals; a record longer than that comes in parts.
+    """
+    parts = max(math.ceil(header.record_s / Fraction(block_s)), 1)
+    for low, high in blocks(first, stop, max(int(Fraction(block_s) / header.record_s), 1)):
+        records = mapped_records(header, low, high)
+        for part in range(parts):
+            spans = [(s.offset, s.samples_per_record * part // parts, s.samples_per_record * (part + 1) // parts)
+                     for s in signals]  # fmt: skip
+            yield [records[:, offset + start : offset + end].reshape(-1) for offset, start, end in spans]
+
+
 def digital(header: EdfHeader, signal: EdfSignal, first: int, stop: int) -> np.ndarray:
     """Digital values (s,) of one signal in records first..stop."""
     columns = slice(signal.offset, signal.offset + signal.samples_per_record)
@@ -101,6 +120,23 @@ def decode(
             target += offsets[a:b]
     whole = decoded.reshape(len(signals), -1)  # (n, record, s) -> (n, record * s)
     return whole if in_file == list(range(len(signals))) else whole[np.argsort(in_file)]
+
+
+def decode_span(
+    header: EdfHeader, signals: Sequence[EdfSignal], scales: Sequence[Scale], origin: int, low: int, high: int
+) -> np.ndarray:  # fmt: skip
+    """Samples low..high, counted from the start of record `origin`, of signals of one rate, in µV: float32 (n, s)."""
+    n = signals[0].samples_per_record
+    first, stop = low // n, -(-high // n)
+    if n <= LONG_RECORD:
+        return decode(header, signals, scales, origin + first, origin + stop)[:, low - first * n : high - first * n]
+    parts = []
+    for record in range(first, stop):
+        row = mapped_records(header, origin + record, origin + record + 1)[0]
+        start, end = max(low - record * n, 0), min(high - record * n, n)
+        lines = [(row[s.offset + start : s.offset + end], scale) for s, scale in zip(signals, scales, strict=True)]
+        parts.append(np.stack([x * np.float32(scale.gain) + np.float32(scale.offset) for x, scale in lines]))
+    return np.concatenate(parts, axis=1)
 
 
 def _runs(offsets: Sequence[int], per_record: int) -> list[tuple[int, int, int]]:

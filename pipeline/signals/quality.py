@@ -6,7 +6,6 @@ channel counts as a missing electrode.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import scipy.fft
@@ -15,7 +14,7 @@ import scipy.signal
 from pipeline.settings.signals import QualitySettings
 from pipeline.signals.edf_annotations import Stretch
 from pipeline.signals.edf_header import EdfHeader, EdfSignal
-from pipeline.signals.edf_samples import Scale, blocks, digital
+from pipeline.signals.edf_samples import Scale, digital_parts
 
 WINDOW_S = 2.0  # of the spectra; half a hertz resolves mains from EEG
 MAINS_HZ = (50.0, 60.0)
@@ -46,36 +45,55 @@ class ChannelQuality:
 
 
 def measure(
-    header: EdfHeader, signal: EdfSignal, scale: Scale, stretches: Sequence[Stretch], *, block_s: float
-) -> ChannelQuality:  # fmt: skip
-    """Statistics of one channel over all its samples, in one pass of bounded memory."""
-    rate_hz = float(header.rate_hz(signal))
-    window = max(int(WINDOW_S * rate_hz), 1)
-    power, n_windows = np.zeros(window // 2 + 1), 0
-    count, total, squares, saturated = 0, 0.0, 0.0, 0
-    low_rail, high_rail = sorted((float(signal.digital_min or 0.0), float(signal.digital_max or 0.0)))
-    records = max(int(Fraction(block_s) / header.record_s), 1)
-    shift: np.int16 | None = None
+    header: EdfHeader,
+    signals: Sequence[EdfSignal],
+    scales: Sequence[Scale],
+    stretches: Sequence[Stretch],
+    *,
+    block_s: float,
+) -> list[ChannelQuality]:
+    """Statistics of channels over all their samples, in one pass over the file and in bounded memory."""
+    tallies = [_Tally(signal, float(header.rate_hz(signal))) for signal in signals]
     for stretch in stretches:
-        for first, stop in blocks(stretch.first, stretch.stop, records):
-            values = digital(header, signal, first, stop)
-            shift = values[0] if shift is None else shift
-            saturated += int(np.count_nonzero((values <= low_rail) | (values >= high_rail)))
-            centred = values.astype(np.float32) - np.float32(shift)
-            count += len(centred)
-            total += float(centred.sum(dtype=np.float64))
-            squares += float(np.square(centred, dtype=np.float64).sum())
-            block_power, n = _spectrum(centred, window)
-            power, n_windows = power + block_power, n_windows + n
-    variance = max(squares / count - (total / count) ** 2, 0.0)
-    return ChannelQuality(
-        std_uv=float(np.sqrt(variance)) * abs(scale.gain),
-        saturated_share=saturated / count,
-        power=power
-        * scale.gain**2
-        / (max(n_windows, 1) * np.square(np.hanning(window)).sum() * window / 2),  # Parseval
-        frequencies_hz=np.arange(len(power)) * rate_hz / window,
-    )
+        for values in digital_parts(header, signals, stretch.first, stretch.stop, block_s=block_s):
+            for tally, own in zip(tallies, values, strict=True):
+                tally.add(own)
+    return [tally.quality(scale) for tally, scale in zip(tallies, scales, strict=True)]
+
+
+class _Tally:
+    """Running sums over one channel's digital values, taken relative to the first of them for the sake of rounding."""
+
+    def __init__(self, signal: EdfSignal, rate_hz: float) -> None:
+        self.rate_hz, self.window = rate_hz, max(int(WINDOW_S * rate_hz), 1)
+        self.rails = sorted((float(signal.digital_min or 0.0), float(signal.digital_max or 0.0)))
+        self.power, self.windows = np.zeros(self.window // 2 + 1), 0
+        self.count, self.total, self.squares, self.saturated = 0, 0.0, 0.0, 0
+        self.shift: np.int16 | None = None
+
+    def add(self, values: np.ndarray) -> None:
+        """Take in the next values (s,)."""
+        if not len(values):
+            return
+        self.shift = values[0] if self.shift is None else self.shift
+        self.saturated += int(np.count_nonzero((values <= self.rails[0]) | (values >= self.rails[1])))
+        centred = values.astype(np.float32) - np.float32(self.shift)
+        self.count += len(centred)
+        self.total += float(centred.sum(dtype=np.float64))
+        self.squares += float(np.square(centred, dtype=np.float64).sum())
+        power, n = _spectrum(centred, self.window)
+        self.power, self.windows = self.power + power, self.windows + n
+
+    def quality(self, scale: Scale) -> ChannelQuality:
+        """What has been seen, in µV."""
+        variance = max(self.squares / self.count - (self.total / self.count) ** 2, 0.0)
+        taper = np.square(np.hanning(self.window)).sum()
+        return ChannelQuality(
+            std_uv=float(np.sqrt(variance)) * abs(scale.gain),
+            saturated_share=self.saturated / self.count,
+            power=self.power * scale.gain**2 / (max(self.windows, 1) * taper * self.window / 2),  # Parseval
+            frequencies_hz=np.arange(len(self.power)) * self.rate_hz / self.window,
+        )
 
 
 def _taper(window: int) -> np.ndarray:

@@ -17,20 +17,11 @@ from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSetti
 from pipeline.signals.channels import find_electrodes, missing_electrodes
 from pipeline.signals.derivations import Montage, find_derivations, flat_differences, settle_montage
 from pipeline.signals.edf_annotations import Stretch, stretches
-from pipeline.signals.edf_header import EdfHeader, EdfSignal, read_header, reject
-from pipeline.signals.edf_samples import Scale, decode, scale_of
+from pipeline.signals.edf_header import EdfHeader, read_header, reject
+from pipeline.signals.edf_samples import decode, decode_span
 from pipeline.signals.interpolation import interpolation_matrix
-from pipeline.signals.quality import ChannelQuality, fault_of, looks_white, measure
 from pipeline.signals.resampling import by_fft, polyphase, rate_ratio
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where an electrode's samples come from."""
-
-    signal: EdfSignal
-    scale: Scale
-    rate_hz: Fraction
+from pipeline.signals.sources import Source, good_sources, note_empty, readable_sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +85,7 @@ class CleanRecording:
 
         def read(low: int, high: int) -> np.ndarray:
             """Input samples low..high of the segment (n, s)."""
-            start = low // per_record
-            end = -(-high // per_record)
-            offset = segment.stretch.first
-            decoded = decode(self.header, signals, scales, offset + start, offset + end)
-            return decoded[:, low - start * per_record : high - start * per_record]
+            return decode_span(self.header, signals, scales, segment.stretch.first, low, high)
 
         rate_hz = self.sources[names[0]].rate_hz
         n_in = self._input_samples(segment, per_record, rate_hz)
@@ -155,17 +142,18 @@ def _open(
     if squeezed and signals.resampling != "fft":
         raise SettingsError("compat.resample_length: published needs signals.resampling: fft")
     header = read_header(path, findings)
+    note_empty(header, channels.electrodes, findings)
     if channels.montage == "bipolar":
         return _open_bipolar(header, channels, signals, findings, squeezed=squeezed)
     found = find_electrodes(header, channels, findings)
     pieces = stretches(header, findings)
     segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
-    sources = _readable(header, found, findings, one_rate=compat.zero_unreadable)
+    sources = readable_sources(header, found, signals.quality, findings, one_rate=compat.zero_unreadable)
     if compat.zero_unreadable:
         missing = missing_electrodes(found, channels)
         channels = channels.model_copy(update={"missing": "skip"})  # D1 zeroes what is there and cannot be read
     else:
-        sources = _good(header, sources, pieces, signals, findings)
+        sources = good_sources(header, sources, pieces, signals, findings)
         missing = missing_electrodes(sources, channels)
     _settle_missing(header, missing, channels, findings)
     return CleanRecording(
@@ -188,7 +176,8 @@ def _open_bipolar(
     found, recipes = find_derivations(header, channels, findings)
     pieces = stretches(header, findings)
     segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
-    sources = _good(header, _readable(header, found, findings, one_rate=False), pieces, signals, findings)
+    readable = readable_sources(header, found, signals.quality, findings, one_rate=False)
+    sources = good_sources(header, readable, pieces, signals, findings)
     flat = flat_differences(
         header, recipes, sources, pieces, block_s=signals.block_s, flat_uv=signals.quality.flat_uv, findings=findings
     )
@@ -228,57 +217,6 @@ def _segments(
         message = f"{name}: {cut_s:.3f} s after the last whole second {done}"
         findings.add("fraction_cut", message, severity="info", action="note", seconds_affected=cut_s)
     return tuple(segments)
-
-
-def _readable(
-    header: EdfHeader, found: dict[str, EdfSignal], findings: Findings, *, one_rate: bool
-) -> dict[str, Source]:  # fmt: skip
-    """Electrodes whose scale is known. `one_rate`: only those with the rate of the first, as published (D1)."""
-    name = header.path.name
-    sources = {}
-    for electrode, signal in found.items():
-        scale = scale_of(signal, name, findings)
-        if scale is not None:
-            sources[electrode] = Source(signal=signal, scale=scale, rate_hz=header.rate_hz(signal))
-    rates = {electrode: source.rate_hz for electrode, source in sources.items()}
-    if len(set(rates.values())) > 1:
-        text = ", ".join(f"{float(rate):g}" for rate in sorted(set(rates.values())))
-        action = "those unlike the first are zero (compat.zero_unreadable)" if one_rate else "each resampled by itself"
-        findings.add("mixed_rate", f"{name}: electrodes at {text} Hz; {action}", value=text)
-        if one_rate:
-            first = next(iter(rates.values()))
-            sources = {electrode: source for electrode, source in sources.items() if source.rate_hz == first}
-    if not sources:
-        raise reject("scale_invalid", f"{name}: no electrode has a usable unit and range")
-    return sources
-
-
-def _good(
-    header: EdfHeader, sources: dict[str, Source], pieces: list[Stretch], signals: SignalSettings, findings: Findings
-) -> dict[str, Source]:
-    """Electrodes that are neither flat nor saturated nor nothing but mains; what the whole recording looks like."""
-    name = header.path.name
-    qualities: dict[str, ChannelQuality] = {}
-    for electrode, source in sources.items():
-        quality = measure(header, source.signal, source.scale, pieces, block_s=signals.block_s)
-        fault = fault_of(quality, signals.quality)
-        if fault is None:
-            qualities[electrode] = quality
-            continue
-        kind, value, limit = fault
-        message = f"{name}: {electrode} is {kind} ({value:.3g}, limit {limit:.3g}); treated as missing"
-        findings.add("bad_channel", message, action="skip", channel=electrode, value=f"{value:.3g}", expected=limit)
-    if not qualities:
-        raise reject("bad_channel", f"{name}: every electrode is flat, saturated or mains only")
-    if signals.quality.white_noise == "skip" and looks_white(list(qualities.values())):
-        message = f"{name}: every electrode has the flat spectrum of white noise; no EEG (signals.quality.white_noise)"
-        raise reject("fixture", message)
-    rms_uv = float(np.median([quality.std_uv for quality in qualities.values()]))
-    low, high = signals.quality.plausible_low_uv, signals.quality.plausible_high_uv
-    if not low <= rms_uv <= high:
-        message = f"{name}: median RMS of {rms_uv:.3g} uV; is the unit right?"
-        findings.add("amplitude_implausible", message, action="note", value=f"{rms_uv:.3g}", expected=f"{low}..{high}")
-    return {electrode: sources[electrode] for electrode in qualities}
 
 
 def _settle_missing(header: EdfHeader, missing: list[str], channels: ChannelSettings, findings: Findings) -> None:

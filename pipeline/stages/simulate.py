@@ -1,6 +1,5 @@
-"""Make one shard of a synthetic corpus: EDFs and annotations in the folders of TUSZ, hidden truth beside them.
+"""Make one shard of a synthetic corpus: EDFs and annotations in a public corpus's format, hidden truth beside them.
 
-from pipeline.findings import CorpusError
 In: settings. Out: the manifest of the shard; the tree below --root and --truth. Spec simulator.md.
 """
 
@@ -35,7 +34,7 @@ def main() -> None:
     known = {one.patient: one for one in corpus.patients(settings)}
     files = []
     try:
-        corpus.write_read_me(args.root)
+        corpus.write_tree(args.root, settings)
         for patient in args.patients:
             if patient not in known:
                 raise StageError(f"--patients: {patient} is not in the cohort of seed {settings.seed}")

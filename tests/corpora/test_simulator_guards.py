@@ -13,11 +13,12 @@ from scipy.stats import rankdata
 from simulated_corpus import REPOSITORY, Case, cases, head_of, simulation
 
 from pipeline.corpora.scalp.annotations import whole_events
-from pipeline.corpora.scalp.edf import write_edf
+from pipeline.corpora.scalp.files import write_signals
 from pipeline.corpora.scalp.head import ELECTRODES, standard_positions
 from pipeline.corpora.scalp.patient import draw_patient
 from pipeline.corpora.scalp.recording import simulate_recording
 from pipeline.corpora.scalp.streams import generator
+from pipeline.corpora.scalp.tusz_files import SCALE
 from pipeline.corpora.scalp.visibility import Truth, label_seizures
 
 REAL = REPOSITORY.parent / "shared" / "real-eeg" / "iiic_sparcnet"
@@ -62,14 +63,15 @@ def test_G2_one_channel_does_not_solve_the_task(corpus):
 
 def test_G3_where_no_seizure_is_a_recording_is_the_same_as_one_without(tmp_path):
     """Length, header and size are equal, and so is every sample before, between and after the seizures."""
-    changed = {"minutes": 4, "traps": {"two_montages": 0.0, "missing_midline": 0.0, "one_hz_channel": 0.5}}
+    traps = {"two_montages": 0.0, "missing_midline": 0.0, "one_hz_channel": 0.5, "dummy_channels": 0.0}
+    changed = {"minutes": 4, "traps": traps}
     for kind in ("CF", "GN", "AB"):
         patient = draw_patient(generator("guard", kind), kind, (0.8, 4.0))
         head, made = head_of(patient), []
         for count in (0, 2):
             settings = simulation(**changed, seizures={kind: [count]})
             made.append(simulate_recording(settings, patient, head, key=(5, 1), montage="01_tcp_ar"))
-            write_edf(tmp_path / f"{kind}{count}.edf", made[-1].channels, patient="X", recording="synthetic")
+            write_signals(tmp_path / f"{kind}{count}.edf", made[-1].channels, scale=SCALE, clock="00.00.00")
         without, with_ = ((tmp_path / f"{kind}{count}.edf").read_bytes() for count in (0, 2))
         header = 256 * (len(made[0].channels) + 1)
         assert len(without) == len(with_)

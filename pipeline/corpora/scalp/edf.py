@@ -1,4 +1,4 @@
-"""Writing plain EDF: 16 bit, ±3276.7 µV, one-second records, any number of rates (Kemp et al. 1992).
+"""Writing plain EDF: 16 bit, one-second records, any number of rates (Kemp et al. 1992).
 
 Bytes depend on the content alone: the start date is fixed and no library version is written.
 """
@@ -9,52 +9,73 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-PHYSICAL_UV = 3276.7
-DIGITAL = 32767
-START = ("01.01.15", "00.00.00")
+START_DATE = "01.01.15"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Limits of a signal: physical ones as the header's text, in the signal's unit, and the digital ones."""
+
+    physical: tuple[str, str]
+    digital: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One signal: label as TUSZ writes it, samples in `unit`, and how many make a second."""
+    """One signal: label as TUSZ writes it, samples in `unit`, and how many make a second. `scale` None: the file's."""
 
     label: str
     samples: NDArray[np.floating]
     rate_hz: int
     unit: str = "uV"
+    scale: Scale | None = None
 
 
-def write_edf(path: Path, channels: list[Channel], *, patient: str, recording: str) -> None:
-    """Write the whole seconds of `channels`; `patient` and `recording` are the free header fields (80 characters)."""
+@dataclass(frozen=True)
+class FileFields:
+    """What a file says beside its signals: two free header fields (80 characters), clock `hh.mm.ss`, usual limits."""
+
+    patient: str
+    recording: str
+    clock: str
+    scale: Scale
+
+
+def write_edf(path: Path, channels: list[Channel], fields: FileFields) -> None:
+    """Write the whole seconds of `channels`."""
     seconds = min(len(channel.samples) // channel.rate_hz for channel in channels)
-    records = np.concatenate([_digital(channel)[:seconds] for channel in channels], axis=1)
-    header = _header(channels, seconds, patient, recording)
+    scales = [channel.scale or fields.scale for channel in channels]
+    digital = [_digital(channel, scale)[:seconds] for channel, scale in zip(channels, scales, strict=True)]
+    records = np.concatenate(digital, axis=1)
+    header = _header(channels, scales, seconds, fields)
     with open(path, "wb") as file:
         file.write(header)
         file.write(records.tobytes())
 
 
-def _digital(channel: Channel) -> NDArray[np.int16]:
-    """Samples as 16-bit numbers, one row a second."""
+def _digital(channel: Channel, scale: Scale) -> NDArray[np.int16]:
+    """Samples as 16-bit numbers, one row a second. A scale of equal limits has room for nothing but its limit."""
     whole = len(channel.samples) // channel.rate_hz
-    scaled = np.rint(channel.samples[: whole * channel.rate_hz] * np.float32(DIGITAL / PHYSICAL_UV))
-    return np.clip(scaled, -DIGITAL, DIGITAL).astype("<i2").reshape(whole, channel.rate_hz)
+    (low, high), (bottom, top) = map(float, scale.physical), scale.digital
+    gain = (top - bottom) / (high - low)
+    scaled = channel.samples[: whole * channel.rate_hz] * np.float32(gain) + np.float32(bottom - low * gain)
+    return np.clip(np.rint(scaled), bottom, top).astype("<i2").reshape(whole, channel.rate_hz)
 
 
-def _header(channels: list[Channel], seconds: int, patient: str, recording: str) -> bytes:
+def _header(channels: list[Channel], scales: list[Scale], seconds: int, of: FileFields) -> bytes:
     n = len(channels)
     fixed = [
-        ("0", 8), (patient, 80), (recording, 80), (START[0], 8), (START[1], 8),
+        ("0", 8), (of.patient, 80), (of.recording, 80), (START_DATE, 8), (of.clock, 8),
         (str(256 * (n + 1)), 8), ("", 44), (str(seconds), 8), ("1", 8), (str(n), 4),
     ]  # fmt: skip
     columns: list[tuple[list[str], int]] = [
         ([channel.label for channel in channels], 16),
         ([""] * n, 80),
         ([channel.unit for channel in channels], 8),
-        ([f"-{PHYSICAL_UV}"] * n, 8),
-        ([f"{PHYSICAL_UV}"] * n, 8),
-        ([f"-{DIGITAL}"] * n, 8),
-        ([f"{DIGITAL}"] * n, 8),
+        ([scale.physical[0] for scale in scales], 8),
+        ([scale.physical[1] for scale in scales], 8),
+        ([str(scale.digital[0]) for scale in scales], 8),
+        ([str(scale.digital[1]) for scale in scales], 8),
         ([""] * n, 80),
         ([str(channel.rate_hz) for channel in channels], 8),
         ([""] * n, 32),
