@@ -1,4 +1,4 @@
-# make run · make test · make lint · make clean: each makes the environment first when it is missing or out of date.
+# make run · make qc · make test · make lint · make clean: each makes the environment first when it is missing or out of date.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 VENV := .venv
@@ -6,10 +6,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed-from-lock
 ARGS ?=
 
-.PHONY: run test test-all lint format clean unlock bench minutes models
+.PHONY: run qc broken-corpus test test-all lint format clean unlock bench minutes models
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+
+qc: $(READY)
+	$(BIN)/snakemake --cores $(CORES) qc $(ARGS)
+
+broken-corpus: $(READY)
+	$(BIN)/python -m tests.faults.broken_corpus results/broken/corpus
+	$(BIN)/snakemake --cores $(CORES) qc --configfile workflow/presets/broken.yaml $(ARGS)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)

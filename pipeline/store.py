@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
+_FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
+_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 ENTRY_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP entry can bear: a store's bytes hold no clock
 
 
@@ -72,6 +74,31 @@ def read_tables(paths: list[Path] | list[str], columns: list[str] | None = None)
     frames = [read_table(path, columns) for path in paths]
     full = [frame for frame in frames if len(frame)]
     return pd.concat(full or frames[:1], ignore_index=True)
+
+
+def write_tsv(path: Path | str, table: "pd.DataFrame") -> None:
+    """Write a tidy table as tab-separated text for people and spreadsheets: text guarded, numbers with six digits."""
+    with replacing(path) as temporary:
+        guarded(table).to_csv(temporary, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
+
+
+def guarded(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with text that no spreadsheet runs and no line breaks (faults.md, row 26); numbers are left alone."""
+    import pandas as pd
+
+    made = table.copy()
+    for column in made.columns:
+        if not pd.api.types.is_numeric_dtype(made[column]):
+            made[column] = made[column].astype(object).map(guarded_cell, na_action="ignore")
+    return made.rename(columns=guarded_cell)
+
+
+def guarded_cell(value: Any) -> Any:
+    """Text with an apostrophe before a leading = + - @, with tabs and line breaks escaped; else the value."""
+    if not isinstance(value, str):
+        return value
+    escaped = value.translate(_ESCAPES)
+    return f"'{escaped}" if value.lstrip().startswith(_FORMULA) else escaped
 
 
 def write_json(path: Path | str, content: Any) -> None:

@@ -36,7 +36,10 @@ class Points:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below named columns; the first cell of a row is its header. `folded`: shown on demand."""
+    """Rows of text below named columns; the first cell of a row is its header. `folded`: shown on demand.
+
+    `tones`: cells of exactly this text are marked good, fair, poor or bad, by a mark of a colour and a shape.
+    """
 
     name: str
     caption: str
@@ -44,6 +47,7 @@ class Table:
     rows: list[list[str]]
     numeric: frozenset[int] = frozenset()
     folded: bool = False
+    tones: dict[str, str] = field(default_factory=dict)
     kind: str = "table"
 
 
@@ -55,7 +59,24 @@ class Figure:
     kind: str = "figure"
 
 
-Block = Text | Note | Points | Table | Figure
+@dataclass(frozen=True)
+class Links:
+    """Files beside the page: (words, path relative to the page)."""
+
+    links: list[tuple[str, str]]
+    kind: str = "links"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks below one line that unfolds them."""
+
+    summary: str
+    blocks: list["Text | Note | Table"]
+    kind: str = "group"
+
+
+Block = Text | Note | Points | Table | Figure | Links | Group
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,10 @@ def test_a_list_of_splits(tmp_path):
     listed.write_text("patient\tsplit\np0\ttest\np1\ttrain\n")
     dealt, findings = deal(many(3), settings(source="file", file=str(listed)), SHARDS, "x")
     assert {files.patient for group in dealt.values() for files in group} == {"p0", "p1"}
-    assert [(finding.code, finding.value) for finding in findings] == [("split_missing", "p2")]
+    assert {(finding.code, finding.value) for finding in findings} == {("split_missing", "p2")}
+    assert [finding.recording for finding in findings] == [
+        files.recording for files in many(3) if files.patient == "p2"
+    ]
     listed.write_text("patient\tsplit\np0\ttest\np0\ttrain\n")
     with pytest.raises(CorpusError, match="row 3"):
         deal(many(1), settings(source="file", file=str(listed)), SHARDS, "x")

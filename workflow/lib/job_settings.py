@@ -38,6 +38,11 @@ def ingest(config: Config, corpus: str) -> dict[str, Any]:
     return {"corpus": corpus, "channels": config.channels, "signals": config.signals, "compat": compat}
 
 
+def qc_page(config: Config, corpus: str) -> dict[str, Any]:
+    shown = {name: getattr(config.report, name) for name in ("title", "dpi", "max_mb")}
+    return {"corpus": corpus, "synthetic": config.corpora[corpus].simulate is not None, **shown}
+
+
 def clips(config: Config, task: str, length_s: int) -> dict[str, Any]:
     compat = {name: getattr(config.compat, name) for name in ("label_edge", "clip_start_offset")}
     return {"task": task, "length_s": length_s, "clips": config.clips, "compat": compat}
