@@ -2,8 +2,8 @@
 
 The sizes are checked before anything is believed, so that a broken file costs one read of 256 bytes. Names, dates and
 ids in the header are not kept: dates may be wrong (T29) and decide nothing, names are private; all that is asked of
-them is whether they say "synthetic". Labels that are no words of the field become `ch NN` (docs/privacy.md). Whatever is corrected on the way is a finding; what cannot be corrected raises
-`Rejected` (faults.md, rows 1-3, 5, 6).
+them is whether they say "synthetic". Labels that are no words of the field become `ch NN` (docs/privacy.md).
+Whatever is corrected on the way is a finding; what cannot be corrected raises `Rejected` (faults.md, rows 1-3, 5, 6).
 """
 
 import os
