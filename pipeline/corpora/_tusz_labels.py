@@ -43,7 +43,7 @@ def _lines(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _invalid(findings: Findings, place: str, line: str, why: str) -> None:
-    findings.add("annotation_invalid", f"{place}: {why}; row left out", action="skip", value=line[:80])
+    findings.add("annotation_invalid", f"{place}: {why}; row left out", action="skip", value=f"{len(line)} characters")
 
 
 def _read_tse(lines: list[str], name: str, findings: Findings) -> LabelFile:
