@@ -6,9 +6,11 @@ Only seizures leave this module. `nesz` is not one (T17): membership is an expli
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Finding, Findings, Rejected
+from pipeline.signals.labels import shown_channel, shown_code
 
 SEIZURE_CODES = frozenset(["seiz", "fnsz", "gnsz", "spsz", "cpsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz"])
 NOT_EPILEPTIC = "nesz"
@@ -16,12 +18,8 @@ OTHER_CODES = frozenset(
     ["bckg", "null", "(null)", "spsw", "gped", "pled", "eybl", "artf", "intr", "slow", "eyem", "chew", "shiv", "musc",
      "elpp", "elst", "calb", "hphs", "trip", "elec"]
 )  # fmt: skip
-SZCORE = {  # formats.md, section 6; an unlisted refinement falls back on what it refines
-    "sz": "seiz", "sz_foc": "fnsz", "sz_gen": "gnsz", "sz_foc_a": "spsz", "sz_foc_ia": "cpsz", "sz_gen_nm": "absz",
-    "sz_gen_m_tonic": "tnsz", "sz_gen_m_clonic": "cnsz", "sz_gen_m_tonicClonic": "tcsz", "sz_gen_m_atonic": "atsz",
-    "sz_gen_nm_myoclonic": "mysz", "sz_gen_m": "gnsz", "sz_uo": "seiz", "bckg": "bckg",
-}  # fmt: skip
 OUTSIDE_SHARE = 0.05  # of the annotated time beyond the recording: more than this and the annotation is not of this EDF
+DISAGREE_S = 1.0  # two files of one recording, or a file and the EDF, may differ by this much
 OUTSIDE_SLACK_S = 1.0  # the EDF may end within the second that the annotation ends in (T15)
 
 
@@ -37,23 +35,13 @@ class Row:
     confidence: float = 1.0
 
 
-def szcore_code(event_type: str) -> str | None:
-    """The code of a SzCORE eventType, e.g. `sz_foc_ia` -> `cpsz`; None for an unknown one. Case matters (T42)."""
-    name = event_type
-    while name:
-        if name in SZCORE:
-            return SZCORE[name]
-        name = name.rpartition("_")[0]
-    return None
-
-
 def seizures(rows: Iterable[Row], duration_s: float, findings: Findings) -> list[Row]:
     """Seizure rows in order of time, clipped to the recording, overlaps of one channel and code united.
 
     Raises Rejected (`annotation_outside`) where more than 5 % of the annotated time lies outside the recording.
     """
     kept, inside_s, outside_s = [], 0.0, 0.0
-    for row in rows:
+    for row in map(_with_known_channel, rows):
         if not _is_seizure(row, findings):
             continue
         clipped = _clip(row, duration_s, findings)
@@ -61,13 +49,19 @@ def seizures(rows: Iterable[Row], duration_s: float, findings: Findings) -> list
             kept.append(clipped)
             inside_s += clipped.stop_s - clipped.start_s
             outside_s += (row.stop_s - row.start_s) - (clipped.stop_s - clipped.start_s)
-        elif row.stop_s > row.start_s:
+        elif row.stop_s > row.start_s and isfinite(row.stop_s - row.start_s):
             outside_s += row.stop_s - row.start_s
     if outside_s > OUTSIDE_SLACK_S and outside_s > OUTSIDE_SHARE * (inside_s + outside_s):
         message = f"{outside_s:.1f} s of the annotated seizures lie outside the recording of {duration_s:.1f} s"
         finding = Finding(code="annotation_outside", severity="error", action="skip", message=message)
         raise Rejected(finding)
     return _unite(kept, findings)
+
+
+def _with_known_channel(row: Row) -> Row:
+    """The row with `?` for a channel that is no word of the field: it may be a name (docs/privacy.md)."""
+    known = row.channel == WHOLE_RECORDING or shown_channel(row.channel) == row.channel
+    return row if known else replace(row, channel=shown_channel(row.channel))
 
 
 def _is_seizure(row: Row, findings: Findings) -> bool:
@@ -77,14 +71,14 @@ def _is_seizure(row: Row, findings: Findings) -> bool:
         message = f"{row.place}: nesz is a non-epileptic event and never a seizure"
         findings.add("class_excluded", message, severity="info", action="note", channel=row.channel, value=row.label)
     elif row.label not in OTHER_CODES:
-        message = f"{row.place}: label {row.label[:40]!r} is not in the list; the row is left out"
-        findings.add("unknown_label", message, action="skip", channel=row.channel, value=row.label[:40])
+        message = f"{row.place}: label {shown_code(row.label)} is not in the list; the row is left out"
+        findings.add("unknown_label", message, action="skip", channel=row.channel, value=shown_code(row.label))
     return False
 
 
 def _clip(row: Row, duration_s: float, findings: Findings) -> Row | None:
     span = f"{row.start_s:.4f}-{row.stop_s:.4f}"
-    if not row.stop_s > row.start_s:
+    if not (row.stop_s > row.start_s and isfinite(row.start_s) and isfinite(row.stop_s)):
         message = f"{row.place}: {span} s has no length; dropped"
         findings.add("annotation_invalid", message, channel=row.channel, value=span)
         return None

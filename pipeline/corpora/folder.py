@@ -8,24 +8,20 @@ Events: `<stem>_events.tsv`, `<stem>.tsv` or `<stem>.csv` beside the EDF (column
 trial_type; or TUSZ `.csv`), else the annotations inside an EDF+. A file with neither is used without labels.
 """
 
-import csv
-import hashlib
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.corpora._event_rules import OTHER_CODES, SEIZURE_CODES, Row, seizures, szcore_code, to_events
+from pipeline.corpora._event_rules import OTHER_CODES, SEIZURE_CODES, Row, seizures, to_events
+from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table
+from pipeline.corpora._szcore import szcore_code
+from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora._tusz_labels import read_label_file
-from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
+from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Findings
 
 OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
-_TYPE_COLUMNS = ("eventType", "trial_type", "label")
 _SPOKEN = {"seizure": "sz", "sz": "sz", "seiz": "sz"}  # what people write into EDF+ annotations
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
-_MAX_NAME = 100
 
 
 def find(root: Path | str, version: str) -> list[RecordingFiles]:
@@ -33,23 +29,11 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
     if version not in VERSIONS:
         raise CorpusError(f"version {version!r} of a plain folder; known are {', '.join(VERSIONS)}")
     found = []
-    for folder, names in _folders(Path(root), ()):
+    for folder, names in folders(Path(root)):
         for name in sorted(names):
             if name.lower().endswith(".edf"):
                 found.append(_recording(folder, name, names, version))
     return sorted(found, key=lambda files: files.recording)
-
-
-def _folders(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], set[str]]]:
-    names: set[str] = set()
-    inner: list[str] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith("."):
-                (inner.append if entry.is_dir() else names.add)(entry.name)
-    yield parts, names
-    for name in sorted(inner):
-        yield from _folders(folder / name, (*parts, name))
 
 
 def _recording(folder: tuple[str, ...], name: str, names: set[str], version: str) -> RecordingFiles:
@@ -79,15 +63,6 @@ def _side_files(stem: str) -> list[str]:
     return [f"{bids}_events.tsv", f"{stem}_events.tsv", f"{stem}.tsv", f"{stem}.csv"]
 
 
-def safe_name(text: str, path: str) -> str:
-    """`text` in letters, digits, `_`, `.`, `-`; where that loses anything, a digest of the path keeps it unique."""
-    safe = _UNSAFE.sub("_", text).strip(".")[:_MAX_NAME]
-    if safe == text:
-        return safe
-    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{safe}_{digest}" if safe else digest
-
-
 def read_events(root: Path | str, files: RecordingFiles, duration_s: float, findings: Findings) -> list[Event] | None:
     """Seizures of a recording; None, with the finding `annotation_missing`, where nothing says whether there are any.
 
@@ -96,6 +71,8 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
     if files.annotations:
         path = Path(root, files.annotations[0])
         rows = _read_side_file(path, findings)
+        if rows is None:
+            return None
     else:
         rows = _read_inside(Path(root, files.edf), findings)
         if not any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows):
@@ -105,48 +82,31 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
     return to_events(seizures(rows, duration_s, findings))
 
 
-def _read_side_file(path: Path, findings: Findings) -> list[Row]:
-    lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines()
-    head = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    if head.lower().startswith("channel,start_time"):
-        return read_label_file(path, findings).rows
-    table = csv.DictReader(
-        (line for line in lines if line.strip() and not line.startswith("#")),
-        delimiter="\t" if "\t" in head else ",",
-    )
-    columns = [column for column in _TYPE_COLUMNS if column in (table.fieldnames or ())]
-    if not columns or not {"onset", "duration"} <= set(table.fieldnames or ()):
-        message = f"{path.name}: needs the columns onset, duration and eventType (or trial_type); has {head[:80]!r}"
-        findings.add("annotation_invalid", message, action="skip", value=head[:80])
-        return []
-    rows: list[Row] = []
-    for number, cells in enumerate(table, start=2):
-        rows += _bids_rows(cells, columns[0], f"{path.name}, row {number}", findings)
-    return rows
-
-
-def _bids_rows(cells: dict[str, str], type_column: str, place: str, findings: Findings) -> list[Row]:
-    """A row of an events file: one event for the whole recording, or one for each channel that it lists."""
+def _read_side_file(path: Path, findings: Findings) -> list[Row] | None:
+    """Rows of the file beside the EDF; None, with findings, for one that is no table of events."""
     try:
-        onset_s, duration_s = float(cells["onset"]), float(cells["duration"])
-    except (ValueError, TypeError):
-        message = f"{place}: onset {cells['onset']!r}, duration {cells['duration']!r}; row left out"
-        findings.add("annotation_invalid", message, action="skip", value=cells["onset"])
-        return []
-    confidence = cells.get("confidence") or "n/a"
-    listed = (cells.get("channels") or "n/a").split(",")
-    channels = [WHOLE_RECORDING, *(name.strip().upper() for name in listed if name.strip() not in ("n/a", ""))]
-    return [
-        Row(
-            start_s=onset_s,
-            stop_s=onset_s + duration_s,
-            label=_code(cells[type_column] or ""),
-            place=place,
-            channel=channel,
-            confidence=1.0 if confidence == "n/a" else float(confidence),
-        )
-        for channel in channels
-    ]
+        table = read_table(path)
+        if [column.lower() for column in table.columns[:2]] == ["channel", "start_time"]:
+            return read_label_file(path, findings).rows
+        table.require("onset", "duration")
+        if table.type_column is None:
+            table.require("eventType")
+    except EventTableError as problem:
+        findings.add("annotation_invalid", f"{problem}; used without labels", action="skip", value=path.name)
+        findings.add("annotation_missing", f"{path.name}: no table of events; used without labels", action="note")
+        return None
+    note_without_rows(table, findings)
+    return _rows(table, findings)
+
+
+def _rows(table: EventTable, findings: Findings) -> list[Row]:
+    rows: list[Row] = []
+    for number, cells in table.lines:
+        try:
+            rows += event_rows(table, number, cells, _code)
+        except EventTableError as problem:
+            findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=cells["onset"][:40])
+    return rows
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.corpora._event_rules import Row, disagreement_s, seizures, to_events, whole_recording
+from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, seizures, to_events, whole_recording
 from pipeline.corpora._tusz_labels import LabelFile, read_label_file
 from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 
 EXTENSIONS = {"v1": (".tse", ".tse_bi", ".lbl", ".lbl_bi"), "v2": (".csv", ".csv_bi")}
-DISAGREE_S = 1.0  # two files of one recording, or a file and the EDF, may differ by this much
 _MONTAGE = re.compile(r"\d\d_tcp_[a-z_]+")
 _ID = re.compile(r"[A-Za-z0-9]+")
 _STEM = re.compile(r"[A-Za-z0-9_]+")

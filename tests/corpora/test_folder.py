@@ -94,7 +94,28 @@ def test_tusz_csv_beside_a_plain_edf(tmp_path):
 def test_a_table_without_the_columns_is_told(tmp_path):
     touch(tmp_path, "p/a.edf")
     (tmp_path / "p/a.csv").write_text("start,stop\n1,2\n")
+    assert events_of(tmp_path) == (None, ["annotation_invalid", "annotation_missing"])  # not free of seizures
+
+
+def test_T41_a_header_without_rows_is_no_seizure_and_noted(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a_events.tsv").write_text("onset\tduration\teventType\n")
     assert events_of(tmp_path) == ([], ["annotation_invalid"])
+
+
+def test_a_confidence_that_is_no_number_counts_as_unknown(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    rows = "".join(f"{10 * i}\t2\tsz\t{text}\n" for i, text in enumerate(["high", "nan", "7", "", "0.25"]))
+    (tmp_path / "p/a_events.tsv").write_text("onset\tduration\teventType\tconfidence\n" + rows)
+    assert [event.confidence for event in events_of(tmp_path)[0]] == [1, 1, 1, 1, 0.25]
+
+
+def test_times_that_are_not_finite_are_told(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a_events.tsv").write_text("onset\tduration\teventType\nnan\t2\tsz\n1\tinf\tsz\n3\t4\tsz\n")
+    events, codes = events_of(tmp_path)
+    assert [(event.onset_s, event.offset_s) for event in events] == [(3, 7)]
+    assert codes == ["annotation_invalid", "annotation_invalid"]
 
 
 @pytest.mark.parametrize(("text", "code"), [("sz_foc_ia", "cpsz"), ("Seizure", "seiz"), ("fnsz", "fnsz")])

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from pipeline.corpora._event_rules import Row, disagreement_s, szcore_code
+from pipeline.corpora._event_rules import Row, disagreement_s
+from pipeline.corpora._szcore import szcore_code
 from pipeline.corpora.records import Event
 from pipeline.corpora.tusz import find, read_events
 from pipeline.findings import CorpusError, Findings, Rejected

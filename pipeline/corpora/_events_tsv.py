@@ -1,0 +1,181 @@
+"""Tables of events, read and written: `*_events.tsv` of BIDS and SzCORE (formats.md section 12, scoring.md section 5).
+
+Reading takes what readers of the field meet: tab or comma, BOM, CRLF, core BIDS with `trial_type`. Whoever reads
+decides what an unknown type means; a row that cannot be read raises EventTableError, which names file, line and value.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.corpora._event_rules import Row
+from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE
+from pipeline.corpora.records import WHOLE_RECORDING, Event
+from pipeline.findings import Findings
+from pipeline.store import replacing
+
+COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
+TYPE_COLUMNS = ("eventType", "trial_type", "label")
+UNKNOWN = "n/a"
+LEAST_S = 0.01  # two decimals: anything shorter would be written as no event at all
+
+
+class EventTableError(ValueError):
+    """A table or row of events that cannot be read; the message names the file, the line and the value."""
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """The text cells of a table: one dict a line, by column, with the line's number in the file."""
+
+    name: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[int, dict[str, str]], ...]
+
+    @property
+    def type_column(self) -> str | None:
+        """The column that holds the type of an event."""
+        return next((column for column in TYPE_COLUMNS if column in self.columns), None)
+
+    def require(self, *columns: str) -> None:
+        """Raise EventTableError where one of the columns is not there."""
+        missing = [column for column in columns if column not in self.columns]
+        if missing:
+            head = " ".join(self.columns)[:80]
+            raise EventTableError(f"{self.name}: no column {', '.join(missing)}; the first line has {head!r}")
+
+
+def read_table(path: Path) -> EventTable:
+    """Read a table with a header line; comment lines (`#`) and blank ones do not count as rows."""
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if _holds_cells(line)]
+    if not lines:
+        return EventTable(path.name, (), ())
+    mark = "\t" if "\t" in lines[0][1] else ","
+    columns = tuple(cell.strip() for cell in _cells(lines[0][1], mark, path.name, lines[0][0]))
+    rows = []
+    for number, line in lines[1:]:
+        cells = [cell.strip() for cell in _cells(line, mark, path.name, number)]
+        rows.append((number, dict(zip(columns, cells + [""] * len(columns), strict=False))))
+    return EventTable(path.name, columns, tuple(rows))
+
+
+def _holds_cells(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _cells(line: str, mark: str, name: str, number: int) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=mark))
+    except csv.Error as error:
+        raise EventTableError(f"{name}, line {number}: {error}") from None
+
+
+def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Callable[[str], str]) -> Iterator[Row]:
+    """A line as rows: one for the whole recording, and one for each channel that it lists.
+
+    `code` turns the event type into the label, and may raise EventTableError. A confidence that is no number from 0 to
+    1 counts as unknown, which is 1.
+    """
+    place = f"{table.name}, line {number}"
+    start_s = _seconds(cells, "onset", place)
+    stop_s = start_s + _seconds(cells, "duration", place)
+    label = code(cells[table.type_column or ""])
+    listed = "" if cells.get("channels") in (None, UNKNOWN) else cells["channels"]
+    names = ["".join(name.upper().split()) for name in listed.split(",")]
+    for channel in (WHOLE_RECORDING, *dict.fromkeys(name for name in names if name)):
+        yield Row(
+            start_s=start_s,
+            stop_s=stop_s,
+            label=label,
+            place=place,
+            channel=channel,
+            confidence=confidence_of(cells.get("confidence", UNKNOWN)),
+        )
+
+
+def _seconds(cells: dict[str, str], column: str, place: str) -> float:
+    try:
+        seconds = float(cells[column])
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise EventTableError(f"{place}: {column} {cells[column][:40]!r} is no number of seconds")
+    return seconds
+
+
+def confidence_of(text: str) -> float:
+    """A confidence from 0 to 1; 1 where the text is anything else (`n/a`, empty)."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 1.0
+    return value if 0.0 <= value <= 1.0 else 1.0
+
+
+def stated_duration(table: EventTable, findings: Findings) -> float | None:
+    """The duration of the recording (s) as the table states it; a cell that is no number is a note."""
+    for number, cells in table.lines:
+        text = cells.get("recordingDuration", "")
+        if text:
+            try:
+                return _seconds(cells, "recordingDuration", f"{table.name}, line {number}")
+            except EventTableError as problem:
+                findings.add("annotation_invalid", f"{problem}; the EDF's counts", action="note", value=text[:40])
+                return None
+    return None
+
+
+def note_without_rows(table: EventTable, findings: Findings) -> None:
+    """A table of nothing but its header says that there was no seizure, in a way that trips other readers (T41)."""
+    if not table.lines:
+        message = f"{table.name}: a header and no rows; read as no seizure. The standard asks for one row of bckg"
+        findings.add("annotation_invalid", message, action="note", value=table.name)
+
+
+def write_events(
+    path: Path | str, events: Sequence[Event], duration_s: float, *, shortest_s: float, start: datetime | None = None
+) -> None:
+    """Write the file-level events of one recording, the seven columns of SzCORE exactly, two decimals.
+
+    A row's channels are the derivations whose own events meet it; their own times have no place in the format. Without
+    events there is one row of background over the whole recording (T41). Events shorter than `shortest_s` are
+    lengthened to it, towards the end of the recording where there is room (a scorer at 1 Hz loses what is shorter than
+    a second); 0 keeps them as they are, but for the hundredth that the format can show.
+    """
+    whole = sorted((e for e in events if e.channel == WHOLE_RECORDING), key=lambda e: (e.onset_s, e.offset_s, e.code))
+    date_time = start.strftime("%Y-%m-%d %H:%M:%S") if start else UNKNOWN
+    tail = (date_time, f"{duration_s:.2f}")
+    lines = ["\t".join(COLUMNS)]
+    for event in whole:
+        onset_s, offset_s = _span(event, duration_s, max(shortest_s, LEAST_S))
+        channels = ",".join(_channels_of(event, events)) or UNKNOWN
+        confidence = UNKNOWN if math.isnan(event.confidence) else f"{event.confidence:.2f}"
+        span = (f"{onset_s:.2f}", f"{offset_s - onset_s:.2f}")
+        lines.append("\t".join((*span, EVENT_TYPE[event.code], confidence, channels, *tail)))
+    if not whole:
+        lines.append("\t".join(("0.00", f"{duration_s:.2f}", BACKGROUND, UNKNOWN, UNKNOWN, *tail)))
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def _span(event: Event, duration_s: float, least_s: float) -> tuple[float, float]:
+    """Onset and offset in hundredths of a second, at least `least_s` apart where the recording has the room."""
+    onset_s, offset_s, end_s = (round(value, 2) for value in (event.onset_s, event.offset_s, duration_s))
+    if offset_s - onset_s < least_s:
+        offset_s = min(onset_s + least_s, end_s)
+        onset_s = max(min(onset_s, offset_s - least_s), 0.0)
+    return onset_s, offset_s
+
+
+def _channels_of(event: Event, events: Sequence[Event]) -> list[str]:
+    """Derivations with an event of their own in the span of a file-level one, in order of name."""
+    own = {
+        other.channel
+        for other in events
+        if other.channel != WHOLE_RECORDING and other.onset_s < event.offset_s and event.onset_s < other.offset_s
+    }
+    return sorted(own)

@@ -1,0 +1,217 @@
+"""Siena Scalp EEG: `PNxx/PNxx-n.edf` and `PNxx/Seizures-list-PNxx.txt` (formats.md, section 11; docs/corpora.md).
+
+Seizures are given by the clock: their onset is the difference to the start of the registration, modulo 24 hours (T37).
+No types: every seizure is `seiz` on the whole recording. A time that cannot be right is never guessed at: the recording
+is left out with the line to be corrected, since the corpus has a few such lines (T38) and a wrong label costs more than
+a recording. Of `subject_info.csv` only the ids are read.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pipeline.corpora._event_rules import DISAGREE_S, Row, seizures, to_events
+from pipeline.corpora._events_tsv import EventTableError, read_table
+from pipeline.corpora._tree import folders, safe_name
+from pipeline.corpora.records import Event, RecordingFiles
+from pipeline.findings import CorpusError, Finding, Findings, Rejected
+
+VERSIONS = ("auto", "1.0.0")
+SUBJECTS = "subject_info.csv"
+LABEL = "seiz"
+DAY_S = 24 * 3600
+LONGEST_S = 30 * 60.0  # T38: a seizure over half an hour is taken for a slip of the pen
+_STEM = re.compile(r"(PN\d+)-[\d.]+")
+_KEY = re.compile(r"(file\s*name|(?:registration\s+|seizure\s+)?(?:start|end)\s+time)\s*:(.*)", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2})\s*[.:]\s*(\d{1,2})\s*[.:]\s*(\d{1,2})")
+_TIME = re.compile(r"\btime\b.*\d", re.IGNORECASE)
+
+
+@dataclass
+class _Registration:
+    """What the list says of one EDF: times of the clock in seconds, and the lines that cannot be read."""
+
+    start_s: int | None = None
+    end_s: int | None = None
+    seizures: list[tuple[int, int, int]] = field(default_factory=list)  # start, end, line of the start
+    problems: list[str] = field(default_factory=list)
+    open_start: tuple[int, int] | None = None  # of a seizure whose end is still to come: time, line
+
+
+def find(root: Path | str, version: str) -> list[RecordingFiles]:
+    """The recordings below `root`, by name only; no file is opened. Raises CorpusError for an EDF of another name."""
+    if version not in VERSIONS:
+        raise CorpusError(f"version {version!r} of the Siena corpus; known are {', '.join(VERSIONS)}")
+    found = []
+    top: set[str] = set()
+    for folder, names in folders(Path(root)):
+        top = top if folder else names
+        found += [_recording(folder, name, names, top) for name in sorted(names) if name.lower().endswith(".edf")]
+    return sorted(found, key=lambda files: files.recording)
+
+
+def _recording(folder: tuple[str, ...], name: str, names: set[str], top: set[str]) -> RecordingFiles:
+    path, stem = "/".join((*folder, name)), name[: -len(".edf")]
+    match = _STEM.fullmatch(stem)
+    if match is None or len(folder) > 1 or (folder and folder[0] != match[1]):
+        raise CorpusError(f"{path}: the Siena corpus has PNxx/PNxx-n.edf; move it away, or use reader: folder")
+    own = f"Seizures-list-{match[1]}.txt"
+    return RecordingFiles(
+        recording=safe_name(stem, path),
+        patient=match[1],
+        session="",
+        montage="",
+        edf=path,
+        annotations=(
+            *(("/".join((*folder, own)),) if own in names else ()),
+            *((SUBJECTS,) if SUBJECTS in top else ()),
+        ),
+    )
+
+
+def read_events(root: Path | str, files: RecordingFiles, duration_s: float, findings: Findings) -> list[Event] | None:
+    """Seizures of a recording; None, with a finding, where the list does not name it or gives no seizure for it.
+
+    Raises Rejected where a line about the recording cannot be read (`annotation_invalid`) or gives a seizure of over
+    30 minutes (`seizure_implausible`).
+    """
+    if SUBJECTS in files.annotations:
+        _check_patient(Path(root, SUBJECTS), files, findings)
+    path = next((own for own in files.annotations if own.endswith(".txt")), None)
+    registration = _own(Path(root), path, files, findings) if path else None
+    if registration is None or not (registration.seizures or registration.problems):
+        place = PurePosixPath(path).name if path else f"Seizures-list-{files.patient}.txt (which is not there)"
+        message = f"{files.edf}: {place} gives no seizure for it and does not say that there is none"
+        findings.add("annotation_missing", f"{message}; used without labels", action="note")
+        return None
+    place = PurePosixPath(path or "").name
+    _refuse_problems(registration, place, files, duration_s)
+    rows = [_row(registration, times, place, files) for times in registration.seizures]
+    _compare_duration(registration, place, duration_s, findings)
+    return to_events(seizures(rows, duration_s, findings))
+
+
+def _refuse_problems(registration: _Registration, place: str, files: RecordingFiles, duration_s: float) -> None:
+    problems = list(registration.problems)
+    if registration.start_s is None and not problems:
+        problems.append("no registration start time for this file")
+    if registration.open_start is not None:
+        problems.append(f"line {registration.open_start[1]}: a seizure without an end time")
+    if duration_s > DAY_S:
+        problems.append("times of day do not place a seizure in a recording of over 24 hours")
+    if problems:
+        message = f"{files.edf}: {place}, {'; '.join(problems)}; correct the list and run again (docs/corpora.md)"
+        raise _refused("annotation_invalid", message, problems[0])
+
+
+def _row(registration: _Registration, times: tuple[int, int, int], place: str, files: RecordingFiles) -> Row:
+    """A seizure in seconds from the start of the registration (T37)."""
+    start_s, end_s, line = times
+    length_s = (end_s - start_s) % DAY_S
+    if length_s > LONGEST_S:
+        message = (
+            f"{files.edf}: {place}, line {line}: a seizure of {length_s} s, over {LONGEST_S:.0f} s; correct the time "
+            "that is wrong and run again (docs/corpora.md)"
+        )
+        raise _refused("seizure_implausible", message, f"{length_s} s")
+    onset_s = (start_s - (registration.start_s or 0)) % DAY_S
+    return Row(start_s=onset_s, stop_s=onset_s + length_s, label=LABEL, place=f"{place}, line {line}")
+
+
+def _refused(code: str, message: str, value: str) -> Rejected:
+    return Rejected(Finding(code=code, severity="error", action="error", message=message, value=value[:80]))
+
+
+def _compare_duration(registration: _Registration, place: str, duration_s: float, findings: Findings) -> None:
+    """The data may be longer than the listed registration, by 20 s in some; the EDF decides (T39)."""
+    if registration.end_s is None or registration.start_s is None:
+        return
+    stated_s = (registration.end_s - registration.start_s) % DAY_S
+    if abs(stated_s - duration_s) > DISAGREE_S:
+        message = f"{place}: a registration of {stated_s} s, the EDF has {duration_s:.2f} s"
+        findings.add("duration_disagrees", message, action="note", value=stated_s, expected=duration_s)
+
+
+def _own(root: Path, path: str, files: RecordingFiles, findings: Findings) -> _Registration | None:
+    """What the list says of this EDF. A name that no EDF bears as written is matched leniently, with a finding."""
+    listed = _read_list(Path(root, path))
+    name = PurePosixPath(files.edf).name
+    if name in listed:
+        return listed[name]
+    beside = {own.name for own in Path(root, files.edf).parent.iterdir() if own.suffix.lower() == ".edf"}
+    meant = [own for own in listed if own not in beside and _is_meant(own, name, alone=len(beside) == 1)]
+    if len(meant) != 1:
+        return None
+    message = f"{PurePosixPath(path).name}: {meant[0][:40]!r} is taken for {name}"
+    findings.add("annotation_repaired", message, value=meant[0][:40], expected=name)
+    return listed[meant[0]]
+
+
+def _is_meant(listed: str, name: str, *, alone: bool) -> bool:
+    """Whether a misspelt name stands for an EDF: letter O for zero, or a patient without number and with one EDF."""
+    text = listed.upper().removesuffix(".EDF").replace("O", "0").rstrip("-")
+    stem = name[: -len(".edf")].upper()
+    return text == stem or (alone and text == stem.split("-")[0])
+
+
+def _read_list(path: Path) -> dict[str, _Registration]:
+    """The list by file name. A block without registration times has those that its file had before (PN12)."""
+    listed: dict[str, _Registration] = {}
+    current = _Registration()
+    for number, line in enumerate(path.read_bytes().decode("latin-1").splitlines(), start=1):
+        match = _KEY.fullmatch(line.strip())
+        if match is None:
+            if _TIME.search(line):
+                current.problems.append(f"line {number}: {line.strip()[:60]!r} is not understood")
+            continue
+        key, text = " ".join(match[1].lower().split()), match[2].strip()
+        if key.startswith("file"):
+            current = listed.setdefault(text, _Registration())
+            continue
+        time_s = _seconds_of_day(text)
+        if time_s is None:
+            current.problems.append(f"line {number}: {text[:40]!r} is no time of day (hh.mm.ss)")
+        else:
+            _take(current, key, time_s, number)
+    return listed
+
+
+def _take(current: _Registration, key: str, time_s: int, line: int) -> None:
+    """Put a time where it belongs; a bare `start time` is a seizure's (PN01)."""
+    if key == "registration start time":
+        if current.start_s not in (None, time_s):
+            current.problems.append(f"line {line}: another registration start for the same file")
+        current.start_s = time_s
+    elif key == "registration end time":
+        current.end_s = time_s
+    elif key.endswith("start time"):
+        if current.open_start is not None:
+            current.problems.append(f"line {current.open_start[1]}: a seizure without an end time")
+        current.open_start = (time_s, line)
+    elif current.open_start is None:
+        current.problems.append(f"line {line}: the end of a seizure that has no start time")
+    else:
+        current.seizures.append((current.open_start[0], time_s, current.open_start[1]))
+        current.open_start = None
+
+
+def _seconds_of_day(text: str) -> int | None:
+    """`19.58.36` or `19:58:36`, blanks allowed beside the marks; None for anything else."""
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = (int(part) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds if hours < 24 and minutes < 60 and seconds < 60 else None
+
+
+def _check_patient(path: Path, files: RecordingFiles, findings: Findings) -> None:
+    """The corpus's list should name the patient; nothing else of it is read. Its column names have blanks (T40)."""
+    try:
+        table = read_table(path)
+        table.require("patient_id")
+    except EventTableError as problem:
+        findings.add("patient_unlisted", f"{problem}", severity="info", action="note", value=files.patient)
+        return
+    if files.patient not in {cells["patient_id"] for _, cells in table.lines}:
+        message = f"{files.patient} is not in {path.name}; used all the same"
+        findings.add("patient_unlisted", message, severity="info", action="note", value=files.patient)
