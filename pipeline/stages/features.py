@@ -54,7 +54,10 @@ def compute(signals: Any, items: pd.DataFrame, kind: ModuleType, settings: Setti
         stored, end = signals[array], first + seconds * rate
         for start in range(first, end, BLOCK_SECONDS * rate):
             block = stored[:, start : min(start + BLOCK_SECONDS * rate, end)]
-            yield kind.frames(block, settings.rate_hz, settings.features)
+            frames = kind.frames(block, settings.rate_hz, settings.features)
+            if not np.isfinite(frames).all():
+                raise command.StageError(f"{array}: frames that are no numbers; ingest the recording anew")
+            yield frames
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pipeline.store import read_json, write_table
 from pipeline.training.clip_data import load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.model_io import load_model
-from pipeline.training.predicting import prediction_table
+from pipeline.training.predicting import NotFinite, prediction_table
 
 
 class Settings(Section):
@@ -47,7 +47,10 @@ def main() -> None:
         settings=trained.model_copy(update={"device": settings.device}),
         device=device,
     )
-    table = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
+    try:
+        table = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
+    except NotFinite as error:
+        raise command.StageError(f"{arguments.model}: {error}") from None
     write_table(arguments.predictions, table)
     log.info(
         "%d clips, %d of them predicted as labelled", len(table), int((table["predicted"] == table["label"]).sum())

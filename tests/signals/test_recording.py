@@ -1,50 +1,19 @@
 """One EDF as clean segments: quality, missing electrodes, whole seconds, gaps, and the published switches."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scipy.signal
-import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pipeline.findings import Findings, Rejected
 from pipeline.settings.base import SettingsError
-from pipeline.settings.config import parse_config
 from pipeline.settings.signals import SignalCompat
 from pipeline.signals.interpolation import interpolation_matrix
 from pipeline.signals.recording import open_recording
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, annotation_channel, eeg, scalp_channels
-
-CONFIG = parse_config(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
-
-
-def opened(path, *, channels=None, signals=None, quality=None, **compat):
-    """The recording and its findings, with changes to the settings of config.yaml."""
-    chosen = CONFIG.signals.model_copy(
-        update={**(signals or {}), "quality": CONFIG.signals.quality.model_copy(update=quality or {})}
-    )
-    findings = Findings()
-    recording = open_recording(
-        path,
-        channels=CONFIG.channels.model_copy(update=channels or {}),
-        signals=chosen,
-        compat=SignalCompat(**{"zero_unreadable": False, "resample_length": "seconds", **compat}),
-        findings=findings,
-    )
-    return recording, [finding.code for finding in findings]
-
-
-def samples(recording, segment=0):
-    return np.concatenate([block for _, block in recording.blocks(recording.segments[segment])], axis=1)
-
-
-def refused(path, **changes):
-    with pytest.raises(Rejected) as caught:
-        opened(path, **changes)
-    return caught.value.finding
+from tests.signals.opening import CONFIG, opened, refused, samples
 
 
 def physical(channel):
