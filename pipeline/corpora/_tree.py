@@ -6,21 +6,45 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.findings import CorpusError
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME = 100
 
 
-def folders(folder: Path, parts: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
-    """Every folder below `folder`: its path from there, and the names of its files. Hidden ones (`.x`) are left out."""
+def folders(root: Path) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Every folder below `root`: its path from there, and the names of its files. Hidden ones (`.x`) are left out.
+
+    A link to a folder inside the root is not followed: the folder is found at its own place, and no loop can form.
+    Raises CorpusError for a link that leads out of the root (faults.md, row 25).
+    """
+    yield from _below(root, (), os.path.realpath(root))
+
+
+def _below(folder: Path, parts: tuple[str, ...], root: str) -> Iterator[tuple[tuple[str, ...], set[str]]]:
     names: set[str] = set()
     inner: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith("."):
-                (inner.append if entry.is_dir() else names.add)(entry.name)
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                _check_link(entry.path, root)
+            if not entry.is_dir():
+                names.add(entry.name)
+            elif not entry.is_symlink():
+                inner.append(entry.name)
     yield parts, names
     for name in sorted(inner):
-        yield from folders(folder / name, (*parts, name))
+        yield from _below(folder / name, (*parts, name), root)
+
+
+def _check_link(path: str, root: str) -> None:
+    target = os.path.realpath(path)
+    if os.path.commonpath((target, root)) != root:
+        raise CorpusError(
+            f"{path!r}: a link that leads out of the corpus folder; copy the data, or name their own folder"
+        )
 
 
 def safe_name(text: str, path: str) -> str:

@@ -16,14 +16,17 @@ from pipeline.corpora._events_tsv import (
     event_rows,
     note_without_rows,
     read_table,
+    settled,
     stated_duration,
 )
 from pipeline.corpora._szcore import EVENT_TYPE, HED, szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.signals.labels import shown_code
 
 VERSIONS = ("auto",)
+FILE_NAMES = "needed"  # codes, by which events are found: docs/privacy.md
 PARTICIPANTS = "participants.tsv"
 EXTRA_TYPES = ("sz_foc_ua",)  # named by the standard's text, not by its list
 _NAME = re.compile(r"sub-([A-Za-z0-9+]+)(?:_ses-([A-Za-z0-9+]+))?(?:_[a-z]+-[A-Za-z0-9+]+)*_eeg\.edf", re.IGNORECASE)
@@ -96,7 +99,7 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
         table.require("onset", "duration")
         if table.type_column is None:
             table.require("eventType")
-        rows = [row for number, cells in table.lines for row in _line_rows(table, number, cells)]
+        rows = settled([_line_rows(table, number, cells) for number, cells in table.lines])
     except EventTableError as problem:
         message = f"{problem}; correct it and run again"
         raise Rejected(Finding(code="annotation_invalid", severity="error", action="skip", message=message)) from None
@@ -109,7 +112,7 @@ def _line_rows(table: EventTable, number: int, cells: dict[str, str]) -> list[Ro
     def code(text: str) -> str:
         return _code(text, f"{table.name}, line {number}")
 
-    return list(event_rows(table, number, cells, code))
+    return event_rows(table, number, cells, code)
 
 
 def _code(event_type: str, place: str) -> str:
@@ -118,7 +121,8 @@ def _code(event_type: str, place: str) -> str:
     if code is not None and (event_type in HED or event_type in EXTRA_TYPES):
         return code
     near = EVENT_TYPE.get(event_type.lower()) or next(iter(get_close_matches(event_type, HED, n=1, cutoff=0.4)), "sz")
-    raise EventTableError(f"{place}: eventType {event_type[:40]!r} is not in HED-SCORE's list; nearest is {near!r}")
+    shown = shown_code(event_type)
+    raise EventTableError(f"{place}: no event type of HED-SCORE's list but {shown}; the nearest is {near!r}")
 
 
 def _compare_duration(table: EventTable, duration_s: float, findings: Findings) -> None:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from pipeline.corpora._event_rules import OTHER_CODES, SEIZURE_CODES, Row, seizures, to_events
-from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table
+from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table, settled
 from pipeline.corpora._szcore import szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora._tusz_labels import read_label_file
@@ -21,6 +21,7 @@ from pipeline.findings import CorpusError, Findings
 
 OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
+FILE_NAMES = "free"  # they may name people: docs/privacy.md
 _SPOKEN = {"seizure": "sz", "sz": "sz", "seiz": "sz"}  # what people write into EDF+ annotations
 
 
@@ -100,13 +101,13 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row] | None:
 
 
 def _rows(table: EventTable, findings: Findings) -> list[Row]:
-    rows: list[Row] = []
+    lines: list[list[Row]] = []
     for number, cells in table.lines:
         try:
-            rows += event_rows(table, number, cells, _code)
+            lines.append(event_rows(table, number, cells, _code))
         except EventTableError as problem:
-            findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=cells["onset"][:40])
-    return rows
+            findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=f"line {number}")
+    return settled(lines)
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:

@@ -15,8 +15,10 @@ from pipeline.corpora._events_tsv import EventTableError, read_table
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.signals.labels import shown_number
 
 VERSIONS = ("auto", "1.0.0")
+FILE_NAMES = "needed"  # codes, by which events are found: docs/privacy.md
 SUBJECTS = "subject_info.csv"
 LABEL = "seiz"
 DAY_S = 24 * 3600
@@ -142,8 +144,8 @@ def _own(root: Path, path: str, files: RecordingFiles, findings: Findings) -> _R
     meant = [own for own in listed if own not in beside and _is_meant(own, name, alone=len(beside) == 1)]
     if len(meant) != 1:
         return None
-    message = f"{PurePosixPath(path).name}: {meant[0][:40]!r} is taken for {name}"
-    findings.add("annotation_repaired", message, value=meant[0][:40], expected=name)
+    message = f"{PurePosixPath(path).name}: {meant[0]!r} is taken for {name}"
+    findings.add("annotation_repaired", message, value=meant[0], expected=name)
     return listed[meant[0]]
 
 
@@ -162,7 +164,7 @@ def _read_list(path: Path) -> dict[str, _Registration]:
         match = _KEY.fullmatch(line.strip())
         if match is None:
             if _TIME.search(line):
-                current.problems.append(f"line {number}: {line.strip()[:60]!r} is not understood")
+                current.problems.append(f"line {number}: a time that no known key stands before")
             continue
         key, text = " ".join(match[1].lower().split()), match[2].strip()
         if key.startswith("file"):
@@ -170,7 +172,7 @@ def _read_list(path: Path) -> dict[str, _Registration]:
             continue
         time_s = _seconds_of_day(text)
         if time_s is None:
-            current.problems.append(f"line {number}: {text[:40]!r} is no time of day (hh.mm.ss)")
+            current.problems.append(f"line {number}: {key} is no hh.mm.ss but {shown_number(text)!r}")
         else:
             _take(current, key, time_s, number)
     return listed

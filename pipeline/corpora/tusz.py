@@ -7,16 +7,17 @@ session, T04) and in the extensions of the annotations. Clinical reports (`.txt`
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, seizures, to_events, whole_recording
+from pipeline.corpora._tree import folders
 from pipeline.corpora._tusz_labels import LabelFile, read_label_file
 from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 
 EXTENSIONS = {"v1": (".tse", ".tse_bi", ".lbl", ".lbl_bi"), "v2": (".csv", ".csv_bi")}
+FILE_NAMES = "coded"  # docs/privacy.md
 _MONTAGE = re.compile(r"\d\d_tcp_[a-z_]+")
 _ID = re.compile(r"[A-Za-z0-9]+")
 _STEM = re.compile(r"[A-Za-z0-9_]+")
@@ -42,7 +43,8 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
     if version not in ("auto", *EXTENSIONS):
         raise CorpusError(f"version {version!r} of a TUSZ corpus; known are auto, v1, v2")
     found: dict[str, list[RecordingFiles]] = {"v1": [], "v2": []}
-    for folder, names in _folders(Path(root), ""):
+    for parts, names in folders(Path(root)):
+        folder = "".join(f"{part}/" for part in parts)
         annotated = {name for name in names if os.path.splitext(name)[1] in (*EXTENSIONS["v1"], *EXTENSIONS["v2"])}
         for name in sorted(names):
             stem, extension = os.path.splitext(name)
@@ -57,18 +59,6 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
         examples = " and ".join(found[generation][0].edf for generation in chosen)
         raise CorpusError(f"{root} holds TUSZ v1 and v2 ({examples}); name one: version: v1 or version: v2")
     return _unique(found[version] if version != "auto" else found[chosen[0]] if chosen else [])
-
-
-def _folders(folder: Path, prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """Every folder below `folder`, as prefix (with `/`, relative to the root) and names of its files."""
-    names: list[str] = []
-    inner: list[str] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            (inner if entry.is_dir() else names).append(entry.name)
-    yield prefix, names
-    for name in sorted(inner):
-        yield from _folders(folder / name, f"{prefix}{name}/")
 
 
 def _place(path: str) -> _Place:

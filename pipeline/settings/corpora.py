@@ -24,6 +24,8 @@ class CorpusSettings(Section):
 
     reader: str
     version: str  # of the corpus layout, e.g. auto, v1, v2; the reader says which it knows
+    pseudonyms: Literal["auto", "always", "never"]  # auto: where the reader takes names that may say anything
+    pseudonym_key: str | None  # file with a secret; None: made at random in results/<corpus>/private/key
     root: str | None  # None: made by `simulate` below results/<corpus>/corpus
     splits: SplitSettings
     simulate: SimulationSettings | None

@@ -5,14 +5,19 @@ changed; a simulated corpus has its patients from its settings, and its manifest
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from pipeline.corpora._pseudonyms import Pseudonyms, hidden_findings, link_files, load_key, made_key
+from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import deal, manifest_rows, shard_of, write_manifest
-from pipeline.findings import CorpusError
+from pipeline.findings import CorpusError, Finding
 from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
 from pipeline.store import write_json
+
+Dealt = dict[str, list[RecordingFiles]]  # shard -> its recordings
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Corpora:
     known: dict[str, Shards] = field(default_factory=dict)
 
     def root(self, corpus: str) -> str:
-        """Folder that holds the corpus."""
+        """Folder that holds the corpus, or links to its files under pseudonyms (docs/privacy.md)."""
+        if self._hides_names(corpus):
+            return str(self._private(corpus) / "files")
         return self.config.corpora[corpus].root or f"{self.config.results}/{corpus}/corpus"
 
     def simulated(self) -> list[str]:
@@ -74,7 +81,10 @@ class Corpora:
         files = load_plugin("corpora", settings.reader).find(root, settings.version)
         if not files:
             raise CorpusError(f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows")
-        dealt, findings = deal(files, settings.splits, self._shards_per_split(), corpus)
+        dealt, found = deal(files, settings.splits, self._shards_per_split(), corpus)
+        findings = list(found)
+        if self._hides_names(corpus) and self.main_process:
+            root, dealt, findings = self._hidden(corpus, root, dealt, files, found)
         if self.main_process:
             folder = Path(self.config.results, corpus, "manifests")
             folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +94,39 @@ class Corpora:
             for stale in set(folder.glob("*.tsv")) - {folder / f"{name}.tsv" for name in dealt}:
                 stale.unlink()
         return Shards(tuple(sorted(dealt)), {})
+
+    def _hides_names(self, corpus: str) -> bool:
+        """Whether the corpus is read under pseudonyms. Raises CorpusError where its reader needs the names."""
+        settings = self.config.corpora[corpus]
+        if settings.root is None or settings.pseudonyms == "never":
+            return False
+        kind = getattr(load_plugin("corpora", settings.reader), "FILE_NAMES", "free")
+        if settings.pseudonyms == "always" and kind == "needed":
+            raise CorpusError(
+                f"corpora.{corpus}.pseudonyms: always; but reader {settings.reader!r} finds events by the names of "
+                "files. Set auto or never, or run `python -m pipeline.stages.deidentify` first"
+            )
+        return settings.pseudonyms == "always" or kind == "free"
+
+    def _private(self, corpus: str) -> Path:
+        return Path(self.config.results, corpus, "private")
+
+    def _hidden(
+        self, corpus: str, root: Path, dealt: Dealt, found: list[RecordingFiles], findings: Iterable[Finding]
+    ) -> tuple[Path, Dealt, list[Finding]]:
+        """The dealt recordings under pseudonyms, below a folder of links, and what was found told in them."""
+        private, given = self._private(corpus), self.config.corpora[corpus].pseudonym_key
+        names = Pseudonyms(load_key(given) if given else made_key(private / "key"))
+        hidden = {files.recording: names.of(files) for files in found}
+        link_files(root, private, found, list(hidden.values()))
+        told = hidden_findings(findings, found, list(hidden.values()))
+        renamed = {
+            shard: sorted(
+                (replace(hidden[one.recording], split=one.split) for one in own), key=lambda one: one.recording
+            )
+            for shard, own in dealt.items()
+        }
+        return private / "files", renamed, told
 
 
 def write_if_changed(path: Path, content: object) -> None:
