@@ -1,10 +1,12 @@
 """Files that appear whole or not at all: zarr stores in one ZIP file, Parquet tables, JSON.
 
 Each is written under a temporary name in the same folder, flushed, and moved in place; equal content gives equal bytes
-(fixed entry dates, fixed order, no pickle). A killed writer leaves nothing under the final name.
+(fixed entry dates, fixed order, no pickle). A killed writer leaves nothing under the final name. Each bears a checksum
+of itself (pipeline/sealing.py); a reader raises DamagedFile where it does not fit.
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -15,12 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.sealing import UNSEALED, DamagedFile, archive_seal, check_archive, checked_bytes, is_sealed, seal
+
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
 _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+CHECKSUM = "checksum"  # the key of a JSON file's seal
 ENTRY_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP entry can bear: a store's bytes hold no clock
 
 
@@ -56,15 +61,26 @@ def _sweep_stale(path: Path) -> None:
 
 def write_table(path: Path | str, table: "pd.DataFrame") -> None:
     """Write a tidy table as Parquet (index dropped)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), CHECKSUM: UNSEALED})
     with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False, engine="pyarrow", compression="zstd")
+        pq.write_table(arrow, temporary, compression="zstd")
+        seal(temporary)
 
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> "pd.DataFrame":
-    """Read a Parquet table."""
+    """Read a Parquet table. Raises DamagedFile."""
     import pandas as pd
+    import pyarrow as pa
 
-    return pd.read_parquet(path, columns=columns, engine="pyarrow")
+    data = checked_bytes(path)
+    try:
+        return pd.read_parquet(io.BytesIO(data), columns=columns, engine="pyarrow")
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(path, f"no Parquet table: {str(error)[:200]}", sealed=is_sealed(data)) from None
 
 
 def read_tables(paths: list[Path] | list[str], columns: list[str] | None = None) -> "pd.DataFrame":
@@ -102,14 +118,24 @@ def guarded_cell(value: Any) -> Any:
 
 
 def write_json(path: Path | str, content: Any) -> None:
-    """Write JSON with sorted keys and a final newline; NaN and infinities are errors."""
+    """Write JSON with sorted keys and a final newline; NaN and infinities are errors. A mapping gets a checksum."""
+    sealed = {**content, CHECKSUM: UNSEALED} if isinstance(content, dict) else content
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(sealed, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        if isinstance(content, dict):
+            seal(temporary)
 
 
 def read_json(path: Path | str) -> Any:
-    """Read JSON."""
-    return json.loads(Path(path).read_text())
+    """Read JSON; the checksum of a mapping is verified and left out. Raises DamagedFile."""
+    data = checked_bytes(path)
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(path, f"no JSON: {error}", sealed=is_sealed(data)) from None
+    if isinstance(content, dict):
+        content.pop(CHECKSUM, None)
+    return content
 
 
 @contextmanager
@@ -144,16 +170,23 @@ def _zip_folder(folder: Path, target: Path) -> None:
             with archive.open(entry, "w") as inside, open(file, "rb") as content:
                 shutil.copyfileobj(content, inside, 1 << 22)
             file.unlink()
+        archive.comment = archive_seal(archive)
 
 
 @contextmanager
 def reading_store(path: Path | str) -> Iterator["zarr.Group"]:
-    """Yield the zarr group in the file `path`, read-only. Read arrays inside the block: `group[name][...]`."""
+    """Yield the zarr group in the file `path`, read-only. Read arrays inside the block: `group[name][...]`.
+
+    Raises DamagedFile: at once where the table of entries is damaged, else where a damaged array is read.
+    """
     import zarr
 
+    check_archive(path)
     store = zarr.storage.ZipStore(str(path), mode="r")
     try:
         yield zarr.open_group(store, mode="r", zarr_format=3)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DamagedFile(path, str(error), sealed=True) from None
     finally:
         store.close()
 

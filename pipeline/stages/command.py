@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.findings import CorpusError, Rejected, StrictError
 from pipeline.plugins import UnknownPlugin
+from pipeline.sealing import DamagedFile
 from pipeline.settings.base import SettingsError
 
 # Read by OpenMP when torch is loaded. By default its threads spin while they wait: where another job wants the core, a
@@ -50,10 +51,28 @@ def run(main: Callable[[], None]) -> None:
     """Call `main`; a typed error becomes one line on the terminal and in the log, and exit status 1."""
     try:
         main()
+    except DamagedFile as error:
+        _stop(f"{error}{_put_aside(error)}")
     except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, StrictError, OSError) as error:
-        logger = logging.getLogger("ictograph")
-        if logger.handlers:
-            logger.error("error: %s", error)
-        else:
-            print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _stop(str(error))
+
+
+def _stop(message: str) -> None:
+    logger = logging.getLogger("ictograph")
+    if logger.handlers:
+        logger.error("error: %s", message)
+    else:
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _put_aside(error: DamagedFile) -> str:
+    """Rename a damaged result that this program made, so that the next run makes it anew (faults.md, row 21)."""
+    if not error.sealed:
+        return ""
+    aside = error.path.with_name(f"{error.path.name}.damaged")
+    try:
+        error.path.replace(aside)
+    except OSError:
+        return ""
+    return f" (done: it is now {aside.name}; run the same command again)"

@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pipeline.sealing import UNSEALED, DamagedFile, checked_bytes, seal
 from pipeline.store import replacing
 
 LOGGER = logging.getLogger("ictograph")
@@ -63,12 +64,22 @@ class Checkpoints:
     def save(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Replace the state by this one."""
         with replacing(self.state) as temporary:
-            save_file(tensors, temporary, metadata={"record": json.dumps(record)})
+            save_file(tensors, temporary, metadata={"record": json.dumps(record), "checksum": UNSEALED})
+            seal(temporary)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The last state, or None."""
+        """The last state, or None. A damaged one is removed: the training begins anew (faults.md, row 21)."""
         if not self.state.exists():
             return None
+        try:
+            return self._read()
+        except (DamagedFile, SafetensorError) as error:
+            LOGGER.warning("the state to resume from cannot be used, the training begins anew: %s", error)
+            self.state.unlink()
+            return None
+
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        checked_bytes(self.state)
         with safe_open(self.state, framework="pt") as stored:  # no dict: it has keys() and no iterator
             return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(stored.metadata()["record"])  # noqa: SIM118
 

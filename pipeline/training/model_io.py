@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from pipeline.clips import classes
 from pipeline.plugins import load_plugin
+from pipeline.sealing import UNSEALED, DamagedFile, checked_bytes, is_sealed, seal
 from pipeline.settings.base import Section, parse_section
 from pipeline.settings.training import FitSettings
 from pipeline.store import replacing
@@ -49,16 +51,30 @@ def load_model(path: Path, card: dict[str, Any], *, device: torch.device) -> tup
     """The trained model of a safetensors file and its card, ready to predict, and the settings it was trained with."""
     settings = parse_section(FitSettings, card["settings"], where=f"{path}, card")
     model = build_model(settings, n_features=card["n_features"])
-    model.load_state_dict(load_file(path))
+    weights = load_weights(path)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DamagedFile(path, f"its weights do not fit its card: {str(error)[:200]}", sealed=False) from None
     return model.to(device).eval(), settings
 
 
 def save_weights(path: Path, state: dict[str, Tensor]) -> None:
     """Write tensors to one safetensors file, whole or not at all."""
     with replacing(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        save_file(tensors, temporary, metadata={"checksum": UNSEALED})
+        seal(temporary)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read tensors from a safetensors file."""
-    return load_file(path)
+    """Read tensors from a safetensors file. Raises DamagedFile, also where a weight is not finite."""
+    data = checked_bytes(path)
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DamagedFile(path, f"no safetensors: {error}", sealed=is_sealed(data)) from None
+    for name, value in tensors.items():
+        if not bool(torch.isfinite(value).all()):
+            raise DamagedFile(path, f"the weights {name!r} are not finite", sealed=is_sealed(data))
+    return tensors
