@@ -34,15 +34,16 @@ def refusal(name: str) -> str | None:
 
 
 def refused_names(names: list[str]) -> dict[str, str]:
-    """Name -> why it is refused, for the names that are: unfit, listed twice, or a folder and a file at once."""
+    """Name -> why it is refused, for the names that are: unfit, listed twice, or below a name that is a file."""
     refused = {name: why for name in names if (why := refusal(name))}
     seen: set[str] = set()
     for name in names:
         if name in seen:
             refused.setdefault(name, "it is listed twice")
         seen.add(name)
-    folders = {str(folder) for name in seen - set(refused) for folder in PurePosixPath(name).parents}
-    refused.update({name: "it is both a file and a folder" for name in seen & folders if name not in refused})
+    for name in seen - set(refused):
+        if files := seen.intersection(str(folder) for folder in PurePosixPath(name).parents):
+            refused[name] = f"{files.pop()} is a file of the same list"
     return refused
 
 

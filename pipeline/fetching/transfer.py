@@ -158,11 +158,15 @@ class _Content:
         """Append what is missing. Raises Interrupted where the try fails."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        with open(handle, "r+b", buffering=0) as out:
-            self._read_what_is_here(out)
-            if self.have < self.file.size:
-                self._receive(out)
-            os.fsync(out.fileno())
+        try:
+            with open(handle, "r+b", buffering=0) as out:
+                self._read_what_is_here(out)
+                if self.have < self.file.size:
+                    self._receive(out)
+                os.fsync(out.fileno())
+        finally:
+            if self.have == 0 < self.file.size:  # nothing came: leave nothing behind
+                self.part.unlink(missing_ok=True)
 
     def _read_what_is_here(self, out: Any) -> None:
         """Bytes that the part holds, taken into the checksums; a part longer than the file is emptied."""
