@@ -1,7 +1,5 @@
-"""Broken headers (faults.md, rows 1-3, 5, 6, 34): a typed answer at once, little memory, never a guess."""
+"""Headers as read, and what is corrected on the way; broken ones stand in tests/faults/."""
 
-import time
-import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -24,25 +22,6 @@ def codes(findings):
     return [finding.code for finding in findings]
 
 
-def rejected(path):
-    """Code of the finding by which the file is refused; it must come within 50 ms (best of three) and 1 MB."""
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        with pytest.raises(Rejected):
-            read_header(path, Findings())
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.05
-    tracemalloc.start()
-    with pytest.raises(Rejected) as caught:
-        read_header(path, Findings())
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1_000_000
-    assert path.name in str(caught.value)
-    return caught.value.finding.code
-
-
 def test_valid_header(tmp_path):
     findings = Findings()
     header = read_header(small().write(tmp_path / "a.edf"), findings)
@@ -50,37 +29,6 @@ def test_valid_header(tmp_path):
     assert [signal.offset for signal in header.signals] == [0, 16, 32]
     assert header.rate_hz(header.signals[0]) == 16
     assert len(findings) == 0
-
-
-@pytest.mark.parametrize(
-    "cut",
-    [0, 100, 255, 256, 300, 700, 1023],  # the header has 1024 bytes
-)
-def test_short_files(tmp_path, cut):
-    path = tmp_path / "short.edf"
-    path.write_bytes(small().content()[:cut])
-    assert rejected(path) == "header_invalid"
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("header_bytes", "1000"), ("header_bytes", "-1"), ("header_bytes", ""), ("signals", "0"), ("signals", "-3"),
-        ("signals", "9999"), ("signals", "abc"), ("signals", ""), ("version", "1"), ("version", "\xffBIOSEM"),
-        ("record_s", "0"), ("record_s", "-1"), ("record_s", "nan"), ("record_s", "inf"), ("record_s", ""),
-    ],
-)  # fmt: skip
-def test_fields_that_cannot_be(tmp_path, name, text):
-    file = small()
-    file.fields[name] = text
-    assert rejected(file.write(tmp_path / "bad.edf")) == "header_invalid"
-
-
-@pytest.mark.parametrize("samples", ["99999999", "-1", "", "x"])
-def test_absurd_samples_per_record(tmp_path, samples):
-    file = small()
-    file.channels[1].per_record = samples
-    assert rejected(file.write(tmp_path / "bad.edf")) == "header_invalid"
 
 
 @pytest.mark.parametrize(
@@ -113,12 +61,6 @@ def test_trailing_bytes_are_told(tmp_path):
     findings = Findings()
     assert read_header(path, findings).n_records == 10
     assert codes(findings) == ["trailing_records"]
-
-
-def test_nothing_but_a_header(tmp_path):
-    path = tmp_path / "empty.edf"
-    path.write_bytes(small().content()[:1024])
-    assert rejected(path) == "header_invalid"
 
 
 def test_missing_file(tmp_path):
