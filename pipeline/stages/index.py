@@ -18,7 +18,7 @@ from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
 from pipeline.signals.channels import electrode_of
 from pipeline.signals.edf_annotations import stretches
-from pipeline.signals.edf_header import EdfHeader, read_header
+from pipeline.signals.edf_header import EdfHeader, read_header, reject
 from pipeline.stages.command import StageError, parser, run, start
 from pipeline.store import write_table
 
@@ -91,7 +91,12 @@ def index(
 
 
 def _duration(header: EdfHeader) -> float:
-    """Seconds from the first to the last sample, gaps included (their finding is made by `ingest`)."""
+    """Seconds from the first to the last sample, gaps included (their finding is made by `ingest`).
+
+    Raises Rejected for a file that holds nothing but annotations: they have no duration.
+    """
+    if all(signal.is_annotation for signal in header.signals):
+        raise reject("not_eeg", f"{header.path.name}: annotations only, no signal")
     last = stretches(header, Findings())[-1]
     return last.start_s + float((last.stop - last.first) * header.record_s)
 
