@@ -3,6 +3,8 @@
 A derivation such as `F7-T3` is annotated; a map has one row an electrode. The corpus gives no rule to go from one to
 the other, and a bipolar label cannot say which of its two electrodes is ictal. Here an electrode's score is the share
 of the derivations with it, among those of this file's montage, that are ictal; FZ and PZ are in none and are masked.
+A model of derivations has one row a derivation: that is held against the annotation as it is, and FZ-CZ and CZ-PZ,
+which no TCP montage has, are masked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.signals.montages import are_derivations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +32,7 @@ class Annotation:
     edges: NDArray[np.bool_]
     incidence: NDArray[np.bool_]
     derivations: tuple[str, ...]
+    direct: bool = False  # the map's rows are derivations themselves
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -38,7 +43,7 @@ class Annotation:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """(n,) bool: electrodes that some derivation contains; the others (FZ, PZ) are masked."""
+        """(n,) bool: nodes that some derivation contains, or is; the others (FZ, PZ, FZ-CZ, CZ-PZ) are masked."""
         return np.asarray(self.incidence.any(axis=0))
 
     @property
@@ -55,7 +60,7 @@ def annotate(
     seizures: "pd.DataFrame",
     *,
     derivations: Sequence[str],
-    electrodes: Sequence[str],
+    nodes: Sequence[str],
     start_s: float,
     length_s: int,
     second_rule: SecondRule,
@@ -70,7 +75,7 @@ def annotate(
         if derivation in by_channel:
             spans = by_channel[derivation].to_numpy(dtype=float)
             edges[row] = annotated_seconds(spans, start_s=start_s, length_s=length_s, rule=second_rule)
-    return Annotation(edges, incidence(derivations, electrodes), tuple(derivations))
+    return Annotation(edges, incidence(derivations, nodes), tuple(derivations), direct=are_derivations(nodes))
 
 
 def has_channels(seizures: "pd.DataFrame") -> bool:
@@ -78,11 +83,14 @@ def has_channels(seizures: "pd.DataFrame") -> bool:
     return bool((seizures["channel"] != WHOLE_RECORDING).any())
 
 
-def incidence(derivations: Sequence[str], electrodes: Sequence[str]) -> NDArray[np.bool_]:
-    """(d, n) bool: derivation d is taken from electrode n. A1 and A2 are no electrodes of the map and get no column."""
+def incidence(derivations: Sequence[str], nodes: Sequence[str]) -> NDArray[np.bool_]:
+    """(d, n) bool: derivation d is taken from electrode n, or is node n (in either polarity, which labels do not have).
+
+    A1 and A2 are no electrodes of the map and get no column.
+    """
     pairs = [set(derivation.split("-")) for derivation in derivations]
-    table = np.array([[electrode in pair for electrode in electrodes] for pair in pairs], dtype=bool)
-    return table.reshape(len(pairs), len(electrodes))
+    table = np.array([[set(node.split("-")) <= pair for node in nodes] for pair in pairs], dtype=bool)
+    return table.reshape(len(pairs), len(nodes))
 
 
 def annotated_seconds(

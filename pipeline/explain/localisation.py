@@ -23,6 +23,8 @@ Policy = Literal["masked", "negative"]
 CASES: tuple[tuple[Rule, Policy], ...] = (
     ("any", "masked"), ("any", "negative"), ("majority", "masked"), ("majority", "negative"), ("edges", "masked"),
 )  # fmt: skip
+# A map of derivations needs no rule: a derivation is annotated or not. FZ-CZ and CZ-PZ can be counted as negative.
+DIRECT_CASES: tuple[tuple[Rule, Policy], ...] = (("edges", "masked"), ("edges", "negative"))
 FLAT_LOGITS = 1e-6  # a map that spans less than the rounding of a float32 logit says nothing
 UNDEFINED = float("nan")
 
@@ -68,14 +70,14 @@ def normalise(drop: NDArray[np.floating]) -> NDArray[np.float64] | None:
 
 def target(annotation: Annotation, rule: Rule, policy: Policy, *, edge_value: EdgeValue) -> Target:
     """Annotated cells under a label rule; `masked` leaves FZ and PZ out, `negative` counts them as not annotated."""
-    if rule == "edges":
+    if rule == "edges" and not annotation.direct:
         complete = annotation.complete
         rows = np.flatnonzero(annotation.incidence[complete].any(axis=0))
         ends = annotation.incidence[complete][:, rows]
         return Target(annotation.edges[complete], rows, ends, edge_value=edge_value)
     n = annotation.incidence.shape[1]
     rows = np.flatnonzero(annotation.labelled) if policy == "masked" else np.arange(n)
-    return Target(annotation.labels(rule)[rows], rows)
+    return Target(annotation.labels("any" if rule == "edges" else rule)[rows], rows)
 
 
 def shares(marked: NDArray[np.bool_], annotated: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
@@ -89,16 +91,21 @@ def shares(marked: NDArray[np.bool_], annotated: NDArray[np.bool_]) -> tuple[NDA
 def score_clip(
     drop: NDArray[np.floating], annotation: Annotation, settings: LocalisationSettings, *, rng: np.random.Generator
 ) -> Iterator[Score]:
-    """Scores of one clip's map (n, t) of logit drops, one for each of CASES."""
+    """Scores of one clip's map (n, t) of logit drops, one for each case."""
     values = normalise(drop)
-    for rule, policy in CASES:
+    for rule, policy in cases(direct=annotation.direct):
         held = target(annotation, rule, policy, edge_value=settings.edge_value)
         yield _score(values, held, settings, rng, Score(rule=rule, fz_pz=policy, n_annotated=int(held.annotated.sum())))
 
 
-def unscored(reason: str) -> Iterator[Score]:
+def unscored(reason: str, *, direct: bool) -> Iterator[Score]:
     """The scores of a clip that cannot be scored under any rule."""
-    return (Score(rule=rule, fz_pz=policy, reason=reason) for rule, policy in CASES)
+    return (Score(rule=rule, fz_pz=policy, reason=reason) for rule, policy in cases(direct=direct))
+
+
+def cases(*, direct: bool) -> tuple[tuple[Rule, Policy], ...]:
+    """Ways of counting, the main one first. `direct`: the map's rows are derivations themselves."""
+    return DIRECT_CASES if direct else CASES
 
 
 def _score(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.explain.localisation import CASES
+from pipeline.explain.localisation import Policy, Rule, cases
 from pipeline.explain.measured import mean_of, measured
 from pipeline.settings.evaluation import LocalisationSettings
 
@@ -23,10 +23,11 @@ GROUPS = ("focal", "generalised", "all")
 def summarise(table: pd.DataFrame, settings: LocalisationSettings) -> dict[str, Any]:
     """Summary of a localisation table (COLUMNS) as JSON: overall counts, and one entry for each case and group."""
     rng = np.random.default_rng(settings.seed)
+    counted = cases(direct=main_case(table)[0] == "edges")
     clips = table.drop_duplicates(["seed", "clip"])
     entries = [
         {"rule": rule, "fz_pz": policy, "group": group, **_entry(_select(table, rule, policy, group), settings, rng)}
-        for rule, policy in CASES
+        for rule, policy in counted
         for group in GROUPS
     ]
     return {
@@ -37,6 +38,15 @@ def summarise(table: pd.DataFrame, settings: LocalisationSettings) -> dict[str, 
         "n_mixed": int((clips["focal"] == "mixed").sum()),
         "cases": entries,
     }
+
+
+def main_case(table: pd.DataFrame) -> tuple[Rule, Policy]:
+    """(rule, policy) that figures and sentences are about (spec dcrnn.md, ambiguities; formats.md T22).
+
+    Any annotated derivation counts for its two electrodes, FZ and PZ left out; for maps of derivations, themselves.
+    """
+    direct = len(table) > 0 and not (table["rule"] == "any").any()
+    return cases(direct=direct)[0]
 
 
 def _select(table: pd.DataFrame, rule: str, policy: str, group: str) -> pd.DataFrame:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.explain.answers import difference
+from pipeline.explain.localisation_summary import main_case
 from pipeline.explain.measured import mean_of, measured
 from pipeline.settings.experiments import ExperimentSettings
 
-MAIN_RULE, MAIN_POLICY = "any", "masked"  # spec dcrnn.md, ambiguities; formats.md T22
 NULLS = {
     "null_electrodes": "the same seconds on permuted electrodes",
     "null_seconds": "the same electrodes in permuted seconds",
@@ -25,7 +25,8 @@ def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSet
     """
     rng = np.random.default_rng(settings.seed)
     whole = pd.concat([table.assign(corpus=corpus) for corpus, table in enumerate(tables)], ignore_index=True)
-    chosen = whole[(whole["rule"] == MAIN_RULE) & (whole["fz_pz"] == MAIN_POLICY) & (whole["focal"] == "focal")].dropna(
+    rule, policy = main_case(whole)
+    chosen = whole[(whole["rule"] == rule) & (whole["fz_pz"] == policy) & (whole["focal"] == "focal")].dropna(
         subset=["localisation"]
     )
     length_s = chosen["clip"].str.rsplit("+", n=1).str[-1]  # a clip's name ends in +<length>

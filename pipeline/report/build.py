@@ -62,7 +62,7 @@ def build(
         banner=SYNTHETIC_LINE if results.synthetic else REAL_LINE,
         synthetic=results.synthetic,
         sections=[chapter.section for chapter in chapters],
-        caveats=caveats(synthetic=results.synthetic, occlusion=occlusion if mapped else None),
+        caveats=caveats(synthetic=results.synthetic, occlusion=occlusion if mapped else None, node=results.node),
         provenance=provenance(results),
         stamp=stamp,
     )

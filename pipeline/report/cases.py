@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.explain.localisation import normalise
+from pipeline.explain.localisation_summary import main_case
 from pipeline.explain.map_store import read_maps
 from pipeline.report.examples import ClipView, Span
 from pipeline.report.inventory import Results, RunEntry, graph_paths
@@ -45,7 +46,8 @@ def views(results: Results, entry: RunEntry, count: int) -> list[ClipView]:
     predictions = read_table(entry.predictions[0]).set_index("clip")
     if entry.localisation:
         rows = read_table(entry.localisation)
-        first = rows[(rows["seed"] == entry.seeds[0]) & (rows["rule"] == "any") & (rows["fz_pz"] == "masked")]
+        rule, policy = main_case(rows)
+        first = rows[(rows["seed"] == entry.seeds[0]) & (rows["rule"] == rule) & (rows["fz_pz"] == policy)]
         chosen = choose(first, count)
     else:
         chosen = [(clip, "One of the clips with a map, in the order of the corpus.") for clip in sorted(maps)[:count]]

@@ -14,9 +14,41 @@ _GRAPH = {
     "recomputed": "a correlation graph is recomputed (the distance graph, which no signal enters, stays)",
 }
 
+_WHERE = {
+    "electrode": [
+        (
+            "Bipolar differences are for display.",
+            "Colour on a bipolar trace is the difference of its two electrodes' values. Sign and size have no physical "
+            "meaning, and two electrodes that matter equally cancel out.",
+        ),
+        (
+            "Electrode labels are derived.",
+            "Annotations name derivations such as F7-T3. They cannot say which of the two electrodes is ictal, and FZ "
+            "and PZ are in no derivation, so they carry no label.",
+        ),
+    ],
+    "derivation": [
+        (
+            "A derivation is no place.",
+            "The nodes of this model are derivations such as F7-T3. What it used there lies at either of the two "
+            "electrodes or between them, and a source under both can cancel out.",
+        ),
+        (
+            "Not every derivation can be annotated.",
+            "FZ-CZ and CZ-PZ are in no annotation montage of the TUH corpora and carry no label; derivations that are "
+            "annotated but are no nodes, such as T3-C3, are left out.",
+        ),
+    ],
+}
 
-def caveats(*, synthetic: bool, occlusion: OcclusionSettings | None, samples: bool = False) -> list[tuple[str, str]]:
-    """Heads and texts. `occlusion`: how it was done; None: no maps. `samples`: single recordings, no corpus."""
+
+def caveats(
+    *, synthetic: bool, occlusion: OcclusionSettings | None, samples: bool = False, node: str = "electrode"
+) -> list[tuple[str, str]]:
+    """Heads and texts. `occlusion`: how it was done; None: no maps. `samples`: single recordings, no corpus.
+
+    `node`: what a row of a map is, `electrode` or `derivation`.
+    """
     how = (
         "No occlusion map was computed here. Zero may mean zero after standardisation or zero microvolts."
         if occlusion is None
@@ -34,16 +66,7 @@ def caveats(*, synthetic: bool, occlusion: OcclusionSettings | None, samples: bo
             "Each map is scaled within itself, so maps cannot be compared with one another. A map shows what the model "
             "used, not where the seizure starts.",
         ),
-        (
-            "Bipolar differences are for display.",
-            "Colour on a bipolar trace is the difference of its two electrodes' values. Sign and size have no physical "
-            "meaning, and two electrodes that matter equally cancel out.",
-        ),
-        (
-            "Electrode labels are derived.",
-            "Annotations name derivations such as F7-T3. They cannot say which of the two electrodes is ictal, and FZ "
-            "and PZ are in no derivation, so they carry no label.",
-        ),
+        *_WHERE[node],
         ("What occlusion puts in.", how),
         ("Data.", data),
         ("Use.", "Research use only; not a medical device."),

@@ -6,6 +6,8 @@ Order from left to right over the head, temporal chain before parasagittal, so t
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.signals.montages import are_derivations
+
 DOUBLE_BANANA: tuple[tuple[str, ...], ...] = (
     ("FP1-F7", "F7-T3", "T3-T5", "T5-O1"),
     ("FP1-F3", "F3-C3", "C3-P3", "P3-O1"),
@@ -24,19 +26,28 @@ def side(derivation: str) -> str:
     return "left" if digits[0] % 2 else "right"
 
 
-def present(electrodes: list[str]) -> list[str]:
-    """The derivations of the montage whose two electrodes are both there."""
-    return [name for name in DERIVATIONS if all(end in electrodes for end in name.split("-"))]
+def present(nodes: list[str]) -> list[str]:
+    """The derivations of the montage whose two electrodes are both there; of nodes that are derivations, all."""
+    if are_derivations(nodes):
+        return [name for name in DERIVATIONS if name in nodes] + [name for name in nodes if name not in DERIVATIONS]
+    return [name for name in DERIVATIONS if all(end in nodes for end in name.split("-"))]
 
 
-def bipolar(values: NDArray[np.floating], electrodes: list[str]) -> NDArray[np.float64]:
-    """First electrode minus second, for each derivation present.
+def bipolar(values: NDArray[np.floating], nodes: list[str]) -> NDArray[np.float64]:
+    """First electrode minus second, for each derivation present; nodes that are derivations are taken as they are.
 
     values: (n, s) a signal in µV, or (n, t) occlusion values; returns (derivation, s) or (derivation, t). For
     occlusion values the difference is a convention of display only (report caveat 2).
     """
-    row = {name: index for index, name in enumerate(electrodes)}
-    pairs = [name.split("-") for name in present(electrodes)]
+    row = {name: index for index, name in enumerate(nodes)}
+    if are_derivations(nodes):
+        return np.asarray(values[[row[name] for name in present(nodes)]], dtype=np.float64)
+    pairs = [name.split("-") for name in present(nodes)]
     first = [row[a] for a, _ in pairs]
     second = [row[b] for _, b in pairs]
     return np.asarray(values[first], dtype=np.float64) - np.asarray(values[second], dtype=np.float64)
+
+
+def node_word(nodes: list[str]) -> str:
+    """What a row of a map is called: `electrode`, or `derivation`."""
+    return "derivation" if are_derivations(nodes) else "electrode"

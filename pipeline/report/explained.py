@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.explain.localisation_summary import main_case
 from pipeline.explain.map_store import read_maps
 from pipeline.graphs.electrodes import coordinates
 from pipeline.report.blocks import Block, Figure, Note, Section, Text, table_of, with_interval
@@ -27,6 +28,7 @@ RULES = {
     ("majority", "masked"): "majority of derivations, FZ and PZ left out",
     ("majority", "negative"): "majority of derivations, FZ and PZ negative",
     ("edges", "masked"): "bipolar derivations themselves",
+    ("edges", "negative"): "bipolar derivations themselves, those without labels negative",
 }
 
 
@@ -54,29 +56,29 @@ def _how(results: Results, localisation: LocalisationSettings) -> str:
     parts = []
     if mapped_runs(results, "detection"):
         parts.append(
-            "Detection: each electrode-second of a clip is replaced in turn; the fall of the seizure logit is its "
-            "occlusion value."
+            f"Detection: each {results.node}-second of a clip is replaced in turn; the fall of the seizure logit is "
+            "its occlusion value."
         )
     if mapped_runs(results, "classification"):
         parts.append(
-            "Classification: each electrode is replaced over the whole clip; the fall of the predicted class's logit "
-            "is its occlusion value."
+            f"Classification: each {results.node} is replaced over the whole clip; the fall of the predicted class's "
+            "logit is its occlusion value."
         )
     parts.append("Values are scaled to 0-1 within the clip.")
     if mapped_runs(results, "detection"):
-        parts.append(f"Clips are picked by rule, not by eye. {_localised(localisation)}")
+        parts.append(f"Clips are picked by rule, not by eye. {_localised(localisation, results.node)}")
     return " ".join(parts)
 
 
-def _localised(settings: LocalisationSettings) -> str:
-    return f"Localisation: share of the marked electrode-seconds (above {settings.threshold:g}) that are annotated."
+def _localised(settings: LocalisationSettings, node: str) -> str:
+    return f"Localisation: share of the marked {node}-seconds (above {settings.threshold:g}) that are annotated."
 
 
-def definitions(settings: LocalisationSettings) -> str:
-    """The two scores and what counts as precise, as the page uses the words."""
+def definitions(settings: LocalisationSettings, node: str) -> str:
+    """The two scores and what counts as precise, as the page uses the words; `node` is `electrode` or `derivation`."""
     return (
-        f"Coverage: share of the annotated electrode-seconds that are marked (above {settings.threshold:g}). "
-        f"{_localised(settings)} Precisely localised: localisation above {settings.precise:g}."
+        f"Coverage: share of the annotated {node}-seconds that are marked (above {settings.threshold:g}). "
+        f"{_localised(settings, node)} Precisely localised: localisation above {settings.precise:g}."
     )
 
 
@@ -140,7 +142,8 @@ def localisation_chapter(results: Results, settings: ReportSettings, *, localisa
         scores, summary = read_table(entry.localisation), read_json(entry.summary)
         key = f"{entry.clips_key}-{slug(entry.run)}"
         tables[f"localisation-{key}"] = scores
-        chosen = scores[(scores["rule"] == "any") & (scores["fz_pz"] == "masked")]
+        rule, policy = main_case(scores)
+        chosen = scores[(scores["rule"] == rule) & (scores["fz_pz"] == policy)]
         blocks.append(Text(_in_words(entry, summary)))
         if len(chosen):
             picture = histogram_picture(
@@ -153,7 +156,7 @@ def localisation_chapter(results: Results, settings: ReportSettings, *, localisa
         if len(table):
             blocks.append(table_of(f"localisation-{key}", f"Coverage and localisation, {title_of(entry)}", table))
     if blocks:
-        blocks.insert(0, Text(definitions(localisation)))
+        blocks.insert(0, Text(definitions(localisation, results.node)))
     else:
         blocks = [Note("No map was held against channel annotations: no run has maps, or no clip with a seizure was "
                        "predicted correctly.")]  # fmt: skip
@@ -185,7 +188,8 @@ _QUANTITIES = {
 
 def _in_words(entry: RunEntry, summary: dict[str, Any]) -> str:
     cases = {(case["rule"], case["fz_pz"], case["group"]): case for case in summary.get("cases", [])}
-    focal = cases.get(("any", "masked", "focal"))
+    rule = "any" if ("any", "masked", "focal") in cases else "edges"  # a map of derivations has no other
+    focal = cases.get((rule, "masked", "focal"))
     start = (
         f"{title_of(entry)}: {plural(summary.get('n_clips', 0), 'map')} of "
         f"{plural(summary.get('n_patients', 0), 'patient')} ({summary.get('n_flat', 0)} flat, "

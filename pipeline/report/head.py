@@ -1,7 +1,8 @@
 """Pictures 2 and 3: occlusion values on the head, as an electrode graph and as a topographic map.
 
 Electrodes lie where their unit-sphere coordinates fall in the azimuthal equidistant projection: the vertex in the
-middle, the equator (FP1, T3, O1 ...) on the head's outline, nose up.
+middle, the equator (FP1, T3, O1 ...) on the head's outline, nose up. A derivation is the arrow from its first electrode
+to its second: what lies between them is a difference, which no spline over the scalp can show.
 """
 
 from collections.abc import Sequence
@@ -15,19 +16,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import Delaunay
 
+from pipeline.report.arrows import draw_derivations
+from pipeline.report.derivations import node_word
 from pipeline.report.picture import VALUE_MAP, Picture, drawing, finish, tidy
+from pipeline.report.scalp import project
 
 SHARES = (1.0, 0.5, 0.25)  # threshold sweep: all edges, the strongest half, the strongest quarter
 _GRID = 161
-
-
-def project(positions: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Unit-sphere coordinates (n, 3), x right, y front, z up -> plane (n, 2); the equator has radius 1."""
-    x, y, z = np.asarray(positions, dtype=np.float64).T
-    polar = np.arccos(np.clip(z, -1.0, 1.0)) / (np.pi / 2)
-    flat = np.hypot(x, y)
-    scale = np.divide(polar, flat, out=np.zeros_like(polar), where=flat > 1e-9)
-    return np.stack([x * scale, y * scale], axis=1)
 
 
 def edges(weights: NDArray[np.floating], electrodes: list[str], *, share: float = 1.0) -> list[dict[str, Any]]:
@@ -60,13 +55,14 @@ def graph_picture(
     sweep = [edges(weights, electrodes, share=share) for share in SHARES]
     numbers = tidy({"values": dict(zip(electrodes, values, strict=True)), "graph": graph, "sweep": sweep})
     places = dict(zip(electrodes, project(positions), strict=True))
-    scale = _scale(values)
+    scale, word = _scale(values), node_word(electrodes)
+    draw = draw_derivations if word == "derivation" else _draw_nodes
     with drawing(11.0, 4.4) as figure:
         panels = figure.subplots(1, len(SHARES))
         for axes, share, kept in zip(panels, SHARES, sweep, strict=True):
             _outline(axes)
             _draw_edges(axes, kept, places, directed=not np.allclose(weights, np.transpose(weights)))
-            dots = _draw_nodes(axes, values, places, scale)
+            dots = draw(axes, values, places, scale)
             weakest = f", weight ≥ {kept[-1]['weight']:.3f}" if kept else ""
             axes.set_title(f"{_share_words(share)}: {len(kept)} edges{weakest}", loc="center", fontsize=8.5, pad=2)
         figure.colorbar(dots, ax=panels, shrink=0.7, pad=0.01, label=what)
@@ -74,11 +70,13 @@ def graph_picture(
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     top = [electrodes[i] for i in np.argsort(-np.asarray(values), kind="stable")[:3]]
     caption = (
-        f"{what} on each of {len(electrodes)} electrodes (nose up, left is left) and the edges of the {graph} graph "
+        f"{what} on each of {len(electrodes)} {word}s (nose up, left is left) and the edges of the {graph} graph "
         f"(n = {len(sweep[0])}), with weaker edges left out from left to right."
     )
-    alt = f"Head seen from above with {len(electrodes)} electrodes; highest values at {', '.join(top)}."
-    return Picture(name, "Electrode graph", caption, alt, numbers, png)
+    if word == "derivation":
+        caption += " An arrow leads from a derivation's first electrode to its second; edges join their middles."
+    alt = f"Head seen from above with {len(electrodes)} {word}s; highest values at {', '.join(top)}."
+    return Picture(name, f"{word.capitalize()} graph", caption, alt, numbers, png)
 
 
 def topomap_picture(
@@ -91,30 +89,32 @@ def topomap_picture(
     synthetic: bool,
     dpi: int,
 ) -> Picture:
-    """Interpolated maps of values (n,), one panel for each (title, values), on one scale."""
-    flat = project(positions)
+    """Interpolated maps of values (n,), one panel for each (title, values), on one scale; derivations as arrows."""
+    places, word = dict(zip(electrodes, project(positions), strict=True)), node_word(electrodes)
+    draw = draw_derivations if word == "derivation" else _draw_field
     both = np.concatenate([values for _, values in panels])
     scale = _scale(both)
     with drawing(3.6 * len(panels) + 1.0, 3.9) as figure:
         row = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (title, values) in zip(row, panels, strict=True):
             _outline(axes)
-            image = _draw_field(axes, np.asarray(values, dtype=np.float64), flat, scale)
-            axes.plot(*flat.T, "o", color="black", markersize=2.5)
-            for label, (x, y) in zip(electrodes, flat, strict=True):
-                axes.text(x, y + 0.05, label, ha="center", va="bottom", fontsize=5.5)
+            image = draw(axes, np.asarray(values, dtype=np.float64), places, scale)
             axes.set_title(title, loc="center", fontsize=8.5, pad=2)
         figure.colorbar(image, ax=row, shrink=0.7, pad=0.02, label=what)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     numbers = tidy({"panels": {title: dict(zip(electrodes, values, strict=True)) for title, values in panels}})
-    caption = (
-        f"{what}, measured at {len(electrodes)} electrodes (dots), interpolated between them by a thin-plate spline "
-        "(blank beyond the outermost electrodes); "
-        f"{len(panels)} panel{'s' if len(panels) > 1 else ''}: {'; '.join(title for title, _ in panels)}."
+    shown = (
+        f"measured at {len(electrodes)} electrodes (dots), interpolated between them by a thin-plate spline "
+        "(blank beyond the outermost electrodes)"
     )
+    if word == "derivation":
+        shown = f"of {len(electrodes)} derivations, each the arrow from its first electrode to its second"
+    titles = "; ".join(title for title, _ in panels)
+    caption = f"{what}, {shown}; {len(panels)} panel{'s' if len(panels) > 1 else ''}: {titles}."
     peak = [electrodes[int(np.argmax(values))] for _, values in panels]
-    alt = f"Topographic map of the head; maximum at {', '.join(peak)}."
-    return Picture(name, "Topographic map", caption, alt, numbers, png)
+    kind = "Map of the derivations" if word == "derivation" else "Topographic map"
+    alt = f"{kind} {'on' if word == 'derivation' else 'of'} the head; maximum at {', '.join(peak)}."
+    return Picture(name, kind, caption, alt, numbers, png)
 
 
 def _scale(values: NDArray[np.floating]) -> Normalize:
@@ -155,7 +155,9 @@ def _draw_nodes(axes: Axes, values: NDArray[np.floating], places: dict[str, NDAr
     return dots
 
 
-def _draw_field(axes: Axes, values: NDArray[np.float64], flat: NDArray[np.float64], scale: Normalize) -> Any:
+def _draw_field(axes: Axes, values: NDArray[np.float64], places: dict[str, NDArray], scale: Normalize) -> Any:
+    """A spline through the electrodes' values, the electrodes as labelled dots."""
+    flat = np.array(list(places.values()))
     line = np.linspace(-1.0, 1.0, _GRID)
     xx, yy = np.meshgrid(line, line)
     inside = Delaunay(flat).find_simplex(np.stack([xx, yy], axis=-1)) >= 0  # a spline says nothing beyond its points
@@ -166,6 +168,9 @@ def _draw_field(axes: Axes, values: NDArray[np.float64], flat: NDArray[np.float6
     image = axes.imshow(field, origin="lower", extent=extent, cmap=VALUE_MAP, norm=scale, interpolation="bilinear")
     if np.ptp(values) > 0:
         axes.contour(xx, yy, field, levels=6, colors="black", linewidths=0.4, alpha=0.6)
+    axes.plot(*flat.T, "o", color="black", markersize=2.5)
+    for label, (x, y) in places.items():
+        axes.text(x, y + 0.05, label, ha="center", va="bottom", fontsize=5.5)
     return image
 
 

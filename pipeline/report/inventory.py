@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.settings.base import Section, parse_section
+from pipeline.signals.montages import are_derivations
 from pipeline.store import read_json, read_table, read_tables
 
 SPLITS = ("train", "validation", "test")
@@ -57,6 +58,7 @@ class Inventory(Section):
     segments: list[str]
     findings: list[str]
     splits: str | None = None
+    outcomes: str | None = None  # of every EDF, as the QC page shows them
     runs: tuple[RunEntry, ...] = ()
     pretraining: tuple[PretrainingEntry, ...] = ()
     clips: dict[str, list[str]]
@@ -77,6 +79,7 @@ class Results:
     findings: pd.DataFrame
     clips: dict[str, pd.DataFrame]
     splits: pd.DataFrame | None = None
+    outcomes: pd.DataFrame | None = None
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -84,6 +87,12 @@ class Results:
         """Whether the workflow simulated the corpus, or some EDF says of itself that it is synthetic."""
         recordings = self.recordings
         return self.inventory.synthetic or (len(recordings) > 0 and bool(recordings["synthetic"].any()))
+
+    @property
+    def node(self) -> str:
+        """What a row of a map stands for: `electrode` or `derivation`, as the models' cards say."""
+        derived = any(are_derivations(card.get("electrodes", ())) for card in self.cards.values())
+        return "derivation" if derived else "electrode"
 
 
 def read_results(path: Any) -> Results:
@@ -95,9 +104,10 @@ def read_results(path: Any) -> Results:
         recordings=_read(inventory.recordings),
         seizures=_read(inventory.seizures),
         segments=_read(inventory.segments),
-        findings=_read(inventory.findings),
+        findings=_read(inventory.findings).drop_duplicates(),  # `index` and `ingest` both read the header
         clips={name: _read(paths) for name, paths in sorted(inventory.clips.items())},
         splits=read_table(inventory.splits) if inventory.splits else None,
+        outcomes=read_table(inventory.outcomes) if inventory.outcomes else None,
         cards={card: read_json(card) for card in cards},
     )
 

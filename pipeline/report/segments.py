@@ -19,6 +19,7 @@ from pipeline.report.blocks import Block, Figure, Note, Section, Text, cell, tab
 from pipeline.report.build import Built
 from pipeline.report.cases import spans
 from pipeline.report.caveats import SAMPLES_LINE, SYNTHETIC_LINE, caveats
+from pipeline.report.derivations import node_word
 from pipeline.report.examples import ClipView
 from pipeline.report.overview import findings_by_code
 from pipeline.report.page import Page
@@ -142,7 +143,7 @@ def build_page(
             Section("unscored", "Not scored, and why", why),
             Section("traces", "Traces and occlusion maps", pictures or [Note("No EDF could be scored.")]),
         ],
-        caveats=caveats(synthetic=synthetic, occlusion=occlusion, samples=True),
+        caveats=caveats(synthetic=synthetic, occlusion=occlusion, samples=True, node=node_word(scored.maps.electrodes)),
         provenance=[*versions(), ("Model", model_line(card)), ("Training corpus", trained_on)],
     )
     return Built(page, {"segments": table, "clips": scored.predictions, "findings": findings})

@@ -1,7 +1,8 @@
 """Picture 1: EEG in the double banana, negative up, with the annotated seizure and what the model used.
 
 Occlusion values are shown per derivation and second as the difference of its two electrodes, coloured only beyond 0.5
-(Tang et al. 2022, figures 3 and 4), and below the traces as the map itself, electrode by second.
+(Tang et al. 2022, figures 3 and 4), and below the traces as the map itself, electrode by second. Where the nodes of a
+model are derivations, the value shown is that of the derivation.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pipeline.report.derivations import DOUBLE_BANANA, bipolar, present, side
+from pipeline.report.derivations import DOUBLE_BANANA, bipolar, node_word, present, side
 from pipeline.report.examples import ClipView, for_display
 from pipeline.report.picture import (
     ACCENT,
@@ -107,6 +108,10 @@ def _row_positions(names: list[str]) -> dict[str, float]:
                 rows[name] = -height
                 height += 1.0
         height += 0.5
+    for name in names:
+        if name not in rows:
+            rows[name] = -height
+            height += 1.0
     return rows
 
 
@@ -185,7 +190,7 @@ def _draw_map(axes: Axes, view: ClipView) -> None:
     axes.set(xlim=(0, view.length_s), xlabel="seconds since the start of the clip")
     for second in view.breaks_s:
         axes.axvline(second, color="white", linewidth=2.5)
-    axes.set_ylabel("occlusion, electrode", fontsize=8)
+    axes.set_ylabel(f"occlusion, {node_word(view.electrodes)}", fontsize=8)
     inset = axes.inset_axes((0.80, 1.035, 0.2, 0.05))
     bar = axes.figure.colorbar(image, cax=inset, orientation="horizontal", ticks=[0, 0.5, 1])
     bar.ax.tick_params(labelsize=6.5, length=2, pad=1, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -218,9 +223,13 @@ def _caption(view: ClipView, numbers: dict[str, Any]) -> str:
     if hidden:
         text += f" Also annotated, not in this montage: {', '.join(hidden)}."
     if view.occlusion is not None:
+        node = node_word(view.electrodes)
+        marked = "the occlusion values of the two electrodes differ by more than"
+        if node == "derivation":
+            marked = "the occlusion value is above"
         text += (
-            f" Orange: {plural(cells, 'derivation-second')} where the occlusion values of the two electrodes differ by"
-            " more than 0.5. Bottom: the occlusion map itself, left, midline and right electrodes, scaled to 0-1 "
+            f" Orange: {plural(cells, 'derivation-second')} where {marked} 0.5. "
+            f"Bottom: the occlusion map itself, left, midline and right {node}s, scaled to 0-1 "
             f"within {'each part between white lines' if view.breaks_s else 'this clip'}."
         )
     return text.strip()

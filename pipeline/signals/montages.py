@@ -4,6 +4,8 @@ The place of a derivation is its channel number in `.lbl` files, which shifts in
 in no TCP derivation (T20).
 """
 
+from collections.abc import Sequence
+
 TCP = (
     "FP1-F7", "F7-T3", "T3-T5", "T5-O1", "FP2-F8", "F8-T4", "T4-T6", "T6-O2", "A1-T3", "T3-C3", "C3-CZ",
     "CZ-C4", "C4-T4", "T4-A2", "FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FP2-F4", "F4-C4", "C4-P4", "P4-O2",
@@ -23,6 +25,11 @@ def electrodes_of(derivation: str) -> tuple[str, str]:
     """The two electrodes of a derivation, e.g. `F7-T3` -> (`F7`, `T3`)."""
     first, second = derivation.split("-")
     return first, second
+
+
+def are_derivations(nodes: Sequence[str]) -> bool:
+    """Whether nodes are derivations (`FP1-F7`) rather than electrodes."""
+    return bool(nodes) and all("-" in node for node in nodes)
 
 
 def derivations_of(

@@ -19,6 +19,7 @@ from pipeline.explain.localisation_summary import COLUMNS, summarise
 from pipeline.explain.map_store import read_maps
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.evaluation import LocalisationSettings
+from pipeline.signals.montages import are_derivations
 from pipeline.stages import command
 from pipeline.store import read_table, read_tables, write_json, write_table
 
@@ -41,15 +42,15 @@ def located(clips: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
 
 
 def clip_scores(
-    drop: np.ndarray, clip: Any, seizures: pd.DataFrame, electrodes: list[str], settings: LocalisationSettings
+    drop: np.ndarray, clip: Any, seizures: pd.DataFrame, nodes: list[str], settings: LocalisationSettings
 ) -> Iterator[Score]:
     """Scores of the map (n, t) of one row `clip` of `located`; `seizures` are those of its recording."""
     if not has_channels(seizures):
-        return unscored("no derivation is annotated in this recording")
+        return unscored("no derivation is annotated in this recording", direct=are_derivations(nodes))
     annotation = annotate(
         seizures,
         derivations=list(clip.derivations),
-        electrodes=electrodes,
+        nodes=nodes,
         start_s=float(clip.start_s),
         length_s=drop.shape[1],
         second_rule=settings.second_rule,

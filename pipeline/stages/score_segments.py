@@ -171,6 +171,16 @@ def load_detector(
     return network, fit
 
 
+def check_nodes(card: Path, fit: FitSettings, channels: ChannelSettings) -> None:
+    """Stop where the detector's nodes are not what `channels` makes of a recording: 18 rows would pass for 19."""
+    if fit.electrodes != channels.nodes:
+        known, made = ", ".join(fit.electrodes[:3]), ", ".join(channels.nodes[:3])
+        raise command.StageError(
+            f"{card}: a model of the {len(fit.electrodes)} nodes {known} …, but channels.montage: {channels.montage} "
+            f"makes {len(channels.nodes)} nodes {made} …; use the settings that the model was trained with"
+        )
+
+
 def write_tables(out: Path, scored: Scored, summary: dict[str, Any], findings: Findings) -> None:
     """Everything but the page."""
     write_table(out / "predictions.parquet", scored.predictions)
@@ -191,6 +201,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     device, card = prepare_device(settings.device), read_json(arguments.card)
     model, fit = load_detector(arguments.model, arguments.card, arguments.scaler, device=device)
+    check_nodes(arguments.card, fit, settings.channels)
     findings, labels = Findings(corpus="real-segments"), read_labels(arguments.root)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.out, prefix=".work.") as place:

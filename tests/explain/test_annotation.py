@@ -27,7 +27,7 @@ def clip(seizures: pd.DataFrame, *, derivations=TCP_AR, start_s=0.0, length_s=4,
     return annotate(
         seizures,
         derivations=derivations,
-        electrodes=ELECTRODES,
+        nodes=ELECTRODES,
         start_s=start_s,
         length_s=length_s,
         second_rule=second_rule,

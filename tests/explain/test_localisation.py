@@ -27,9 +27,7 @@ SETTINGS = LocalisationSettings(
 
 def annotation(*events: tuple[str, float, float], length_s: int = 4):
     table = pd.DataFrame(events, columns=["channel", "onset_s", "offset_s"])
-    return annotate(
-        table, derivations=DERIVATIONS, electrodes=ELECTRODES, start_s=0.0, length_s=length_s, second_rule="any"
-    )
+    return annotate(table, derivations=DERIVATIONS, nodes=ELECTRODES, start_s=0.0, length_s=length_s, second_rule="any")
 
 
 def scores(drop: np.ndarray, held, settings: LocalisationSettings = SETTINGS) -> dict:

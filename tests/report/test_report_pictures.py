@@ -14,9 +14,10 @@ from pipeline.report.confusion import confusion_picture
 from pipeline.report.curves import RunCurves, SeedCurves, curves_picture, on_grid
 from pipeline.report.derivations import DERIVATIONS, bipolar, present, side
 from pipeline.report.examples import ClipView, Span, for_display
-from pipeline.report.head import edges, graph_picture, project, topomap_picture
+from pipeline.report.head import edges, graph_picture, topomap_picture
 from pipeline.report.histograms import histogram_picture
 from pipeline.report.picture import Picture, slug, tidy
+from pipeline.report.scalp import project
 from pipeline.report.traces import CUT_ROWS, heights, sensitivity, trace_picture
 from pipeline.report.training_curves import training_picture
 
