@@ -7,9 +7,10 @@ import pandas as pd
 
 from pipeline.clips import class_numbers, classes, seizure_events
 from pipeline.findings import CODES
-from pipeline.report.blocks import Block, Note, Section, Text, table_of
+from pipeline.report.blocks import Block, Links, Note, Section, Text, table_of
 from pipeline.report.inventory import SPLITS, Results, RunEntry
 from pipeline.report.picture import plural
+from pipeline.report.qc import splits_block, summary
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,20 @@ def _run_row(results: Results, entry: RunEntry) -> dict[str, Any]:
 
 def findings_chapter(results: Results) -> Chapter:
     """Findings by code with counts, and the recordings that were left out or repaired, one by one."""
-    rows = results.findings
+    rows, known = results.findings, results.outcomes
+    outcomes: list[Block] = []
+    if known is not None:
+        links = [("Quality control: every EDF with its outcome, and every code with its remedy", "../qc/index.html")]
+        outcomes = [Text(summary(known)), splits_block(known), Links(links)]
     if not len(rows):
-        return Chapter(Section("findings", "Findings", [Note("Nothing was repaired, skipped or rejected (n = 0).")]))
+        empty = Note("Nothing was repaired, skipped or rejected (n = 0).")
+        return Chapter(Section("findings", "Findings", [*outcomes, empty]))
     by_code = findings_by_code(rows)
     gone = rows[(rows["severity"] == "error") | (rows["action"] == "skip")]
     columns = ["recording", "channel", "code", "action", "value", "expected", "message"]
     shown = gone[columns].head(200)
     blocks: list[Block] = [
+        *outcomes,
         Text(
             f"{plural(len(rows), 'finding')} on {plural(rows['recording'].nunique(), 'recording')}. Every input ends "
             "as used, used with findings, skipped or rejected; nothing is dropped silently."

@@ -20,6 +20,7 @@ COLOURS = {USED: SERIES[2], NOTED: SERIES[4], SKIPPED: SERIES[5], REJECTED: SERI
 HATCHES = {USED: "", NOTED: "//", SKIPPED: "..", REJECTED: "xx"}  # never colour alone
 SHOWN = 500  # rows of one table on the page; the files beside it have all
 FOLDED = 40  # a longer table is shown on demand
+CHANNELS = 3  # names of channels in one cell; more are counted
 SEVERITIES = ("error", "warn", "info")
 CAVEATS = [
     (
@@ -33,7 +34,7 @@ CAVEATS = [
         "Rejected: the file can be read, but it contradicts itself, its annotation or the model, so that every number "
         "from it would be wrong.",
     ),
-    ("Seconds affected.", "Seconds of signal or annotation that a finding concerns; zero where that has no sense."),
+    ("Seconds.", "Of signal or annotation that a finding concerns; a dash where that has no sense."),
     ("Use.", "Research use only; not a medical device."),
 ]
 
@@ -95,8 +96,8 @@ def _glance(checked: Checked, dpi: int) -> list[Block]:
     files = [
         ("findings.tsv: every finding, one row each", "findings.tsv"),
         ("recordings.tsv: every EDF with its outcome and reason", "recordings.tsv"),
-        ("both as Parquet, for programs: findings.parquet", "findings.parquet"),
-        ("recordings.parquet", "recordings.parquet"),
+        ("findings.parquet: the same for programs", "findings.parquet"),
+        ("recordings.parquet: the same for programs", "recordings.parquet"),
     ]
     return [*blocks, Links(files)]
 
@@ -104,7 +105,7 @@ def _glance(checked: Checked, dpi: int) -> list[Block]:
 def outcome_picture(table: pd.DataFrame, *, synthetic: bool, dpi: int) -> Picture:
     """One bar a split: the share of its EDFs that came to each outcome."""
     counts = counted(table, "split").set_index("split")[list(OUTCOMES)]
-    with drawing(8.6, 1.25 + 0.45 * len(counts)) as figure:
+    with drawing(8.6, 1.35 + 0.42 * len(counts)) as figure:
         axes = figure.subplots()
         left = pd.Series(0, index=counts.index)
         for outcome in OUTCOMES:
@@ -117,9 +118,8 @@ def outcome_picture(table: pd.DataFrame, *, synthetic: bool, dpi: int) -> Pictur
             for text in axes.bar_label(bars, labels, label_type="center", fontsize=8):
                 text.set_bbox(box if text.get_text() else None)
             left = left + counts[outcome]
-        axes.set(xlabel="EDFs", xlim=(0, max(int(left.max()), 1)))
-        axes.invert_yaxis()
-        axes.legend(ncols=4, loc="upper left", bbox_to_anchor=(0.0, -0.3 if len(counts) > 1 else -0.55), fontsize=8)
+        axes.set(xlabel="EDFs", xlim=(0, max(int(left.max()), 1)), ylim=(len(counts) - 0.4, -1.1))
+        axes.legend(ncols=4, loc="upper left", borderaxespad=0.0, fontsize=8)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     words = "; ".join(f"{split}: " + ", ".join(f"{row[o]} {o}" for o in OUTCOMES) for split, row in counts.iterrows())
     caption = f"Number of EDFs by split and outcome, n = {len(table)}."
@@ -159,27 +159,40 @@ def _by_code(findings: pd.DataFrame) -> list[Block]:
         rows = findings[findings["code"] == code]
         number = plural(rows["recording"].nunique(), "recording")
         inner: list[Text | Note | Table] = [Text(f"{_sentence(CODES[code])} Remedy: {REMEDIES[code]}.")]
-        if len(rows) > SHOWN:
-            inner.append(Note(f"The first {SHOWN} of {len(rows)} findings; findings.tsv has all."))
-        columns = ["recording", "channel", "action", "value", "expected", "seconds_affected", "message"]
-        shown = rows[columns].head(SHOWN).rename(columns={"seconds_affected": "seconds"})
-        inner.append(table_of(f"code-{code}", f"{code}, one by one", shown, decimals=1))
+        files = files_of_code(rows)
+        if len(files) > SHOWN:
+            inner.append(Note(f"The first {SHOWN} of {len(files)} recordings; findings.tsv has all."))
+        inner.append(table_of(f"code-{code}", f"{code}: recordings", files.head(SHOWN), decimals=1))
         blocks.append(Group(f"{code}: {plural(len(rows), 'finding')} on {number}", inner))
     return blocks
 
 
 def code_table(findings: pd.DataFrame) -> pd.DataFrame:
-    """One row a (code, severity, action): findings, recordings, seconds, meaning, remedy; the gravest first."""
+    """One row a (code, severity, action): findings, recordings, seconds, meaning; the gravest first."""
     grouped = findings.groupby(["code", "severity", "action"], sort=True, observed=True)
     made = grouped.agg(
         findings=("message", "size"), recordings=("recording", "nunique"), seconds=("seconds_affected", "sum")
     ).reset_index()
+    made["seconds"] = made["seconds"].where(made["seconds"] != 0)
     made["meaning"] = [CODES[code] for code in made["code"]]
-    made["remedy"] = [REMEDIES[code] for code in made["code"]]
     rank = made["severity"].map(list(SEVERITIES).index)
     return (
         made.assign(rank=rank).sort_values(["rank", "code"], kind="stable").drop(columns="rank").reset_index(drop=True)
     )
+
+
+def files_of_code(rows: pd.DataFrame) -> pd.DataFrame:
+    """Findings of one code, one row a recording and action: how many, on which channels, the first message."""
+    made = []
+    for (recording, action), own in rows.groupby(["recording", "action"], sort=False):
+        channels = list(dict.fromkeys(channel for channel in own["channel"] if channel))
+        many = len(channels) > CHANNELS
+        made.append({
+            "recording": recording, "action": action, "findings": len(own),
+            "channels": f"{len(channels)}\u00a0channels" if many else ", ".join(channels) or pd.NA,
+            "seconds": own["seconds_affected"].sum() or float("nan"), "message": own["message"].iloc[0],
+        })  # fmt: skip
+    return pd.DataFrame(made).sort_values("recording", kind="stable", ignore_index=True)
 
 
 def _recordings(table: pd.DataFrame) -> list[Block]:

@@ -73,13 +73,16 @@ def found_edfs(manifests: list[Path], dealt_out: list[Finding]) -> pd.DataFrame:
 
 
 def all_findings(corpus: str, earlier: list[Path], dealt_out: list[Finding], segments: pd.DataFrame) -> pd.DataFrame:
-    """Findings of dealing, index and ingest, and samples that are there twice; by recording, in the order they came."""
+    """Findings of dealing, index and ingest, and samples that are there twice; by recording, in the order they came.
+
+    `index` and `ingest` both read the header and say the same of it: once is enough.
+    """
     late = Findings(corpus=corpus)
     late.extend(dealt_out)
     report_duplicates(segments, late)
     parts = [frame for frame in (*map(read_table, earlier), late.to_frame()) if len(frame)]
     whole = pd.concat(parts, ignore_index=True) if parts else late.to_frame()
-    return whole.sort_values("recording", kind="stable", ignore_index=True)
+    return whole.drop_duplicates().sort_values("recording", kind="stable", ignore_index=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntr
             f"{base}/splits.findings.parquet",
         ],
         "splits": f"{base}/splits.parquet",
+        "outcomes": f"{base}/qc/recordings.parquet",
         "clips": {
             f"{task}-{length}s": [f"{base}/clips/{task}-{length}s/{name}.parquet" for name in every]
             for task, length in tasks
