@@ -42,18 +42,26 @@ class Manifest:
         self.root, self.path = root, root / FILE
         self.rows = read_rows(self.path)
         self._lock = threading.Lock()
+        self._whole = False  # True once the end of the file is known to be the end of a line
 
     def add(self, row: Row) -> None:
         """Append `row` and flush it to the disk."""
         with self._lock:
-            new = not self.path.exists()
+            if not self._whole:
+                self._drop_torn_line()
             with open(self.path, "a", encoding="utf-8") as text:
-                if new:
+                if text.tell() == 0:
                     text.write("\t".join(COLUMNS) + "\n")
                 text.write("\t".join(str(cell) for cell in astuple(row)) + "\n")
                 text.flush()
                 os.fsync(text.fileno())
             self.rows[row.name] = row
+
+    def _drop_torn_line(self) -> None:
+        if self.path.exists():
+            content = self.path.read_bytes()
+            os.truncate(self.path, content.rfind(b"\n") + 1)
+        self._whole = True
 
     def unchanged(self, name: str) -> Row | None:
         """The row of `name` if the file still has the size and the time that it was left with."""
