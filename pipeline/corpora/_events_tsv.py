@@ -6,8 +6,8 @@ decides what an unknown type means; a row that cannot be read raises EventTableE
 
 import csv
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pipeline.corpora._event_rules import Row
 from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Findings
+from pipeline.signals.labels import shown_number
 from pipeline.store import replacing
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
@@ -44,8 +45,8 @@ class EventTable:
         """Raise EventTableError where one of the columns is not there."""
         missing = [column for column in columns if column not in self.columns]
         if missing:
-            head = " ".join(self.columns)[:80]
-            raise EventTableError(f"{self.name}: no column {', '.join(missing)}; the first line has {head!r}")
+            told = f"no column {', '.join(missing)} among the {len(self.columns)} of the first line"
+            raise EventTableError(f"{self.name}: {told}")
 
 
 def read_table(path: Path) -> EventTable:
@@ -74,7 +75,7 @@ def _cells(line: str, mark: str, name: str, number: int) -> list[str]:
         raise EventTableError(f"{name}, line {number}: {error}") from None
 
 
-def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Callable[[str], str]) -> Iterator[Row]:
+def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Callable[[str], str]) -> list[Row]:
     """A line as rows: one for the whole recording, and one for each channel that it lists.
 
     `code` turns the event type into the label, and may raise EventTableError. A confidence that is no number from 0 to
@@ -82,19 +83,34 @@ def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Call
     """
     place = f"{table.name}, line {number}"
     start_s = _seconds(cells, "onset", place)
-    stop_s = start_s + _seconds(cells, "duration", place)
-    label = code(cells[table.type_column or ""])
+    whole = Row(
+        start_s=start_s,
+        stop_s=start_s + _seconds(cells, "duration", place),
+        label=code(cells[table.type_column or ""]),
+        place=place,
+        confidence=confidence_of(cells.get("confidence", UNKNOWN)),
+    )
     listed = "" if cells.get("channels") in (None, UNKNOWN) else cells["channels"]
     names = ["".join(name.upper().split()) for name in listed.split(",")]
-    for channel in (WHOLE_RECORDING, *dict.fromkeys(name for name in names if name)):
-        yield Row(
-            start_s=start_s,
-            stop_s=stop_s,
-            label=label,
-            place=place,
-            channel=channel,
-            confidence=confidence_of(cells.get("confidence", UNKNOWN)),
+    return [whole, *(replace(whole, channel=name) for name in dict.fromkeys(names) if name)]
+
+
+def settled(lines: Iterable[list[Row]]) -> list[Row]:
+    """All rows of a table's lines, but those for the whole recording that only repeat another.
+
+    A table may give a seizure once for the whole recording, and again for the channels on which it has other times: a
+    line that lists channels is no further seizure where a line of the same type without channels covers it.
+    """
+    lines = list(lines)
+    alone = [rows[0] for rows in lines if len(rows) == 1]
+    found: list[Row] = []
+    for whole, *channels in lines:
+        covered = channels and any(
+            (other.label, other.start_s <= whole.start_s, whole.stop_s <= other.stop_s) == (whole.label, True, True)
+            for other in alone
         )
+        found += channels if covered else [whole, *channels]
+    return found
 
 
 def _seconds(cells: dict[str, str], column: str, place: str) -> float:
@@ -103,7 +119,7 @@ def _seconds(cells: dict[str, str], column: str, place: str) -> float:
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):
-        raise EventTableError(f"{place}: {column} {cells[column][:40]!r} is no number of seconds")
+        raise EventTableError(f"{place}: {column} is no number of seconds but {shown_number(cells[column])}")
     return seconds
 
 
@@ -124,7 +140,9 @@ def stated_duration(table: EventTable, findings: Findings) -> float | None:
             try:
                 return _seconds(cells, "recordingDuration", f"{table.name}, line {number}")
             except EventTableError as problem:
-                findings.add("annotation_invalid", f"{problem}; the EDF's counts", action="note", value=text[:40])
+                findings.add(
+                    "annotation_invalid", f"{problem}; the EDF's counts", action="note", value=shown_number(text)
+                )
                 return None
     return None
 

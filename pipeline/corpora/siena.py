@@ -39,6 +39,11 @@ class _Registration:
     problems: list[str] = field(default_factory=list)
     open_start: tuple[int, int] | None = None  # of a seizure whose end is still to come: time, line
 
+    @property
+    def speaks(self) -> bool:
+        """Whether anything is said of a seizure, readable or not."""
+        return bool(self.seizures or self.problems or self.open_start)
+
 
 def find(root: Path | str, version: str) -> list[RecordingFiles]:
     """The recordings below `root`, by name only; no file is opened. Raises CorpusError for an EDF of another name."""
@@ -81,7 +86,7 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
         _check_patient(Path(root, SUBJECTS), files, findings)
     path = next((own for own in files.annotations if own.endswith(".txt")), None)
     registration = _own(Path(root), path, files, findings) if path else None
-    if registration is None or not (registration.seizures or registration.problems):
+    if registration is None or not registration.speaks:
         place = PurePosixPath(path).name if path else f"Seizures-list-{files.patient}.txt (which is not there)"
         message = f"{files.edf}: {place} gives no seizure for it and does not say that there is none"
         findings.add("annotation_missing", f"{message}; used without labels", action="note")

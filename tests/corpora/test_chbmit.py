@@ -1,0 +1,245 @@
+"""CHB-MIT trees, summaries and WFDB annotations; the number of the trap (formats.md) stands in the test's name."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.corpora._wfdb import WfdbError, read_wfdb
+from pipeline.corpora.chbmit import find, read_events
+from pipeline.corpora.shards import deal
+from pipeline.findings import CorpusError, Findings, Rejected
+from pipeline.settings.corpora import SplitSettings
+
+REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real-eeg" / "headers_whitenoise"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the folder real-eeg is not beside the repository")
+HOUR_S = 3600.0
+
+
+def word(code, value=0):
+    return (code << 10 | value).to_bytes(2, "little")
+
+
+def wfdb(spans, rate_hz=256, note=True):
+    """Bytes of an annotation file, written the slow way: every time as a SKIP."""
+    text = f"## time resolution: {rate_hz}".encode()
+    parts = [word(22) + word(63, len(text)) + text + b"\0" * (len(text) % 2)] if note else []
+    last = 0
+    for sample, code in [edge for a, b in spans for edge in ((round(a * rate_hz), 32), (round(b * rate_hz), 33))]:
+        step = (sample - last) & 0xFFFFFFFF
+        parts += [word(59), (step >> 16).to_bytes(2, "little"), (step & 0xFFFF).to_bytes(2, "little"), word(code)]
+        last = sample
+    return b"".join(parts) + b"\0\0"
+
+
+def block(name, spans, spelling="Seizure {n} {edge} Time: {t} seconds", count=None):
+    lines = [f"File Name: {name}", "File Start Time: 26:03:11", "File End Time: 7:3:11"]
+    lines += [f"Number of Seizures in File: {len(spans) if count is None else count}"]
+    for n, (start, stop) in enumerate(spans, start=1):
+        lines += [spelling.format(n=n, edge="Start", t=start), spelling.format(n=n, edge="End", t=stop)]
+    return "\n".join(lines) + "\n\n"
+
+
+def write(root, path, content=b""):
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def read(root, *, name="chb05_06", duration_s=HOUR_S, summary=None, binary=None, records=None, with_seizures=None):
+    case = name[:5]
+    write(root, f"{case}/{name}.edf")
+    for path, content in {
+        f"{case}/{case}-summary.txt": summary, f"{case}/{name}.edf.seizures": binary,
+        "RECORDS": records, "RECORDS-WITH-SEIZURES": with_seizures,
+    }.items():  # fmt: skip
+        if content is not None:
+            write(root, path, content)
+    files = next(files for files in find(root, "auto") if files.edf.endswith(f"{name}.edf"))
+    findings = Findings()
+    events = read_events(root, files, duration_s, findings)
+    return events, [finding.code for finding in findings]
+
+
+def spans(events):
+    return [(event.onset_s, event.offset_s) for event in events]
+
+
+def test_names(tmp_path):
+    for path in ("chb01/chb01_01.edf", "chb02/chb02_16.edf", "chb02/chb02_16+.edf", "chb17/chb17a_03.edf"):
+        write(tmp_path, path)
+    found = {files.edf: files for files in find(tmp_path, "1.0.0")}
+    assert [files.patient for files in found.values()] == ["chb01", "chb02", "chb02", "chb17"]
+    assert len({files.recording for files in found.values()}) == 4  # `+` is not lost
+    assert found["chb17/chb17a_03.edf"].recording == "chb17a_03"
+    assert [files.edf for files in find(tmp_path / "chb17", "auto")] == ["chb17a_03.edf"]  # one case alone
+
+
+@pytest.mark.parametrize("path", ["chb01/chb02_01.edf", "chb01/a.edf", "chb01/more/chb01_01.edf", "chb01_01x.edf"])
+def test_an_edf_that_fits_nowhere_is_an_error(tmp_path, path):
+    write(tmp_path, path)
+    with pytest.raises(CorpusError, match="reader: folder"):
+        find(tmp_path, "auto")
+    with pytest.raises(CorpusError, match="known are"):
+        find(tmp_path, "v1")
+
+
+def test_the_case_without_a_subject_entry_is_a_patient(tmp_path):
+    """SUBJECT-INFO ends with chb23; nothing but its ids would be of use, and it is not opened."""
+    write(tmp_path, "chb24/chb24_01.edf")
+    write(tmp_path, "SUBJECT-INFO", "Case\tGender\tAge (years)\nchb01\tF\t11\n")
+    (files,) = find(tmp_path, "auto")
+    assert (files.patient, files.annotations) == ("chb24", ())
+
+
+@pytest.mark.parametrize("spelling", ["Seizure {edge} Time: {t} seconds", "Seizure {n} {edge} Time:   {t} seconds",
+                                      "Seizure{n}{edge} Time:{t}"])  # fmt: skip
+def test_T33_both_spellings_and_irregular_blanks(tmp_path, spelling):
+    text = block("chb05_01.edf", []) + block("chb05_06.edf", [(400, 520), (1200, 1230)], spelling)
+    text += block("chb05_07.edf", [(1, 2)])
+    events, codes = read(tmp_path, summary=text.replace("\n", "\r\n"))
+    assert spans(events) == [(400, 520), (1200, 1230)]
+    assert {event.code for event in events} == {"seiz"}
+    assert codes == ["annotation_missing"]  # no .seizures: told, not silent
+
+
+def test_T33_files_without_times_of_day(tmp_path):
+    lines = [line for line in block("chb24_01.edf", [(480, 505)]).splitlines() if "File Start" not in line]
+    text = "\n".join(line for line in lines if "File End" not in line)
+    assert spans(read(tmp_path, name="chb24_01", summary=text)[0]) == [(480, 505)]
+
+
+def test_T32_a_change_of_channels_does_not_disturb_the_summary(tmp_path):
+    change = "Channels changed:\n*****\nChannel 1: F7\nChannel 2: -\n\n"
+    text = block("chb05_01.edf", []) + change + block("chb05_06.edf", [(417, 532)]) + change
+    assert spans(read(tmp_path, summary=text)[0]) == [(417, 532)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (block("chb05_06.edf", [(400, 520)], count=2), "says 2 seizures and has the times of 1"),
+        (block("chb05_06.edf", [(400, 520)]).replace("End Time", "Start Time"), "do not alternate"),
+        (block("chb05_06.edf", [(400, 520)]).replace("520", "unknown"), "line 6 gives no time in seconds"),
+        ("File Name: chb05_06.edf\n", "no number of seizures"),
+    ],
+)
+def test_a_summary_that_cannot_be_read_leaves_the_recording_out(tmp_path, text, said):
+    with pytest.raises(Rejected, match=said) as caught:
+        read(tmp_path, summary=text)
+    assert caught.value.finding.code == "annotation_invalid"
+    events, codes = read(tmp_path, summary=text, binary=wfdb([(400, 520)]))  # the other file has the times
+    assert spans(events) == [(400, 520)]
+    assert codes == ["annotation_invalid"]
+
+
+@real
+def test_T33_the_real_summaries(tmp_path):
+    """chb05 has `Seizure Start Time`, chb08 `Seizure 1 Start Time`."""
+    for case, name, expected in (("chb05", "chb05_06", (417, 532)), ("chb08", "chb08_05", (2856, 3046))):
+        text = (REAL / f"{case}-summary.txt").read_bytes()
+        assert spans(read(tmp_path / case, name=name, summary=text)[0]) == [expected]
+    assert read(tmp_path / "chb08", name="chb08_03", summary=text) == ([], [])
+
+
+@real
+def test_T34_the_real_annotation():
+    found = read_wfdb((REAL / "chb06_04.edf.seizures").read_bytes())
+    assert found.rate_hz == 256
+    assert found.spans_s() == [(327, 347), (6211, 6231)]
+
+
+@given(
+    st.lists(st.integers(1, 2**24), min_size=0, max_size=12).map(lambda steps: steps[: len(steps) // 2 * 2]),
+    st.sampled_from([128, 256, 512]),
+)
+def test_T34_any_times_come_back(steps, rate_hz):
+    edges = [sum(steps[: i + 1]) / rate_hz for i in range(len(steps))]
+    pairs = list(zip(edges[::2], edges[1::2], strict=True))
+    assert read_wfdb(wfdb(pairs, rate_hz)).spans_s() == pairs
+
+
+def test_T34_short_times_and_no_note_of_the_resolution():
+    """Under 1024 samples the time stands beside the code; without a note it is 256 per second."""
+    assert read_wfdb(word(32, 512) + word(33, 256) + b"\0\0").spans_s() == [(2, 3)]
+    assert read_wfdb(wfdb([(2, 3)], note=False)).spans_s() == [(2, 3)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\0", wfdb([(1, 2)])[:-2], wfdb([(1, 2)])[:-5], wfdb([(1, 2)])[:9], wfdb([(1, 2)]) + b"x\0",
+        word(32, 5) + b"\0\0", word(33, 5) + b"\0\0", word(32, 5) + word(32, 5) + b"\0\0", wfdb([(-3, 2)]),
+        word(63, 22) + b"## time resolution: 00" + b"\0\0",
+    ],
+)  # fmt: skip
+def test_T34_bytes_are_read_strictly(content):
+    with pytest.raises(WfdbError):
+        read_wfdb(content).spans_s()
+
+
+@given(st.binary(max_size=300))
+def test_T34_any_bytes_give_spans_or_a_typed_error(content):
+    try:
+        found = read_wfdb(content).spans_s()
+    except WfdbError:
+        return
+    assert all(0 <= edge < 2**31 * 100 for span in found for edge in span)
+
+
+def test_two_sources_that_differ_by_over_a_second_are_told(tmp_path):
+    events, codes = read(tmp_path, summary=block("chb05_06.edf", [(400, 520)]), binary=wfdb([(400.5, 520)]))
+    assert (spans(events), codes) == ([(400.5, 520)], [])
+    events, codes = read(tmp_path, summary=block("chb05_06.edf", [(400, 520)]), binary=wfdb([(402, 520)]))
+    assert (spans(events), codes) == ([(402, 520)], ["annotation_disagrees"])
+
+
+def test_free_of_seizures_only_where_something_says_so(tmp_path):
+    assert read(tmp_path / "a") == (None, ["annotation_missing"])
+    assert read(tmp_path / "b", summary=block("chb05_01.edf", [])) == (None, ["annotation_missing"])
+    assert read(tmp_path / "c", summary=block("chb05_06.edf", [])) == ([], [])
+    lists = {"records": "chb05/chb05_06.edf\n", "with_seizures": "chb01/chb01_03.edf\n"}
+    assert read(tmp_path / "d", **lists) == ([], [])
+    assert read(tmp_path / "e", records="chb05/chb05_01.edf\n", with_seizures="") == (None, ["annotation_missing"])
+
+
+LISTED = {"records": "chb05/chb05_06.edf\n", "with_seizures": "chb05/chb05_06.edf\n"}
+
+
+@pytest.mark.parametrize(
+    ("sources", "code"),
+    [
+        (LISTED, "annotation_missing"),
+        ({**LISTED, "summary": block("chb05_06.edf", [])}, "annotation_disagrees"),
+        ({"summary": block("chb05_06.edf", []), "binary": wfdb([(1, 20)])}, "annotation_disagrees"),
+        ({"summary": block("chb05_06.edf", [(1, 20)]), "binary": wfdb([])}, "annotation_disagrees"),
+        ({"summary": block("chb05_06.edf", []), "binary": b"\0"}, "annotation_disagrees"),
+        ({"binary": b"\0"}, "annotation_invalid"),
+        ({"summary": block("chb05_06.edf", [(3500, 3900)])}, "annotation_outside"),
+    ],
+)
+def test_a_contradiction_leaves_the_recording_out(tmp_path, sources, code):
+    with (
+        pytest.raises(Rejected, match="chb05_06") if code != "annotation_outside" else pytest.raises(Rejected) as caught
+    ):
+        read(tmp_path, **sources)
+    assert (caught.value.finding.code, caught.value.finding.severity) == (code, "error")
+
+
+def test_a_seizure_that_the_list_does_not_have_is_told(tmp_path):
+    lists = {"records": "chb05/chb05_06.edf\n", "with_seizures": ""}
+    sources = {"summary": block("chb05_06.edf", [(1, 20)]), "binary": wfdb([(1, 20)])}
+    assert read(tmp_path, **lists, **sources)[1] == ["annotation_disagrees"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_T35_T45_chb21_is_chb01_in_every_split(tmp_path, seed):
+    for case in range(1, 25):
+        write(tmp_path, f"chb{case:02d}/chb{case:02d}_01.edf")
+    found = find(tmp_path, "auto")
+    assert len({files.patient for files in found}) == 23
+    splits = SplitSettings(source="hash", official={}, validation_share=0.2, test_share=0.3, file=None, seed=seed)
+    dealt, _ = deal(found, splits, {"train": 4, "validation": 4, "test": 4}, "chbmit")
+    shards = {files.recording: shard for shard, own in dealt.items() for files in own}
+    assert shards["chb21_01"] == shards["chb01_01"]
+    assert len(shards) == 24
