@@ -171,7 +171,7 @@ def test_row05_an_electrode_without_samples(tmp_path):
     path = EdfFile(channels).write(tmp_path / "a.edf")
     findings = Findings()
     assert refused(path).code == "missing_electrode"
-    recording, codes = opened(path, channels={"missing": "interpolate"})
+    _, codes = opened(path, channels={"missing": "interpolate"})
     assert codes == ["empty_channel", "electrode_interpolated"]
     header = read_header(path, findings)
     others = [signal for signal in header.signals if signal.samples_per_record]
