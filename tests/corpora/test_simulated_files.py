@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,20 @@ from simulated_corpus import REPOSITORY, cases, simulation
 from pipeline.corpora import tusz
 from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.scalp.annotations import whole_events
+from pipeline.corpora.scalp.chbmit_files import SCALE as CHBMIT
+from pipeline.corpora.scalp.edf import Channel
+from pipeline.corpora.scalp.files import write_signals
+from pipeline.corpora.scalp.tusz_files import SCALE as TUSZ_SCALE
 from pipeline.corpora.shards import read_manifest
 from pipeline.corpora.simulated_scalp import files_of, patients, write_patient, write_tree
 from pipeline.findings import Findings
+from pipeline.plugins import load_plugin
 from pipeline.signals.montages import MONTAGES
 
 ONE_EACH = {kind: {"train": 1} for kind in ("CF", "AB")}
 SMALL = {"cohort": ONE_EACH, "minutes": 1.5, "recordings_per_patient": 2, "seizures": {"CF": [1], "AB": [2]}}
 TUSZ = ["tusz_v1", "tusz_v2"]
+READERS = {**dict.fromkeys(TUSZ, "tusz"), "bids": "bids", "chbmit": "chbmit", "siena": "siena"}
 NO_ROOM = re.compile(r"RECORDS.*|.*_events\.tsv")  # neither a comment nor another column is allowed in these
 
 
@@ -33,18 +40,23 @@ def tree(root: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def identity(files: RecordingFiles) -> tuple[object, ...]:
-    return files.recording, files.patient, files.session, files.montage, files.edf, tuple(sorted(files.annotations))
+    """All but the lists of the whole tree, which a shard's manifest leaves out: they change with other shards."""
+    own = tuple(sorted(name for name in files.annotations if "/" in name))
+    return files.recording, files.patient, files.session, files.montage, files.edf, own
 
 
-@pytest.fixture(scope="module", params=[*TUSZ, "bids", "chbmit", "siena"])
+@pytest.fixture(scope="module", params=list(READERS))
 def corpus(request, tmp_path_factory):
     """A small corpus on disk: its settings and root."""
     settings = simulation(**SMALL, format=request.param)
     root = tmp_path_factory.mktemp(request.param)
     write_tree(root / "corpus", settings)
-    for patient in patients(settings):
-        write_patient(root / "corpus", root / "truth", settings, patient)
-    return settings, root
+    written = [
+        files
+        for patient in patients(settings)
+        for files in write_patient(root / "corpus", root / "truth", settings, patient)
+    ]
+    return settings, root, written
 
 
 def test_the_cohort_needs_only_the_standard_library():
@@ -80,16 +92,17 @@ def test_ids_fit_the_corpus_generation():
     assert len({one.patient for one in new}) == len(new)
 
 
-@pytest.mark.parametrize("corpus", TUSZ, indirect=True)
 def test_the_reader_finds_what_was_written(corpus):
-    settings, root = corpus
-    expected = {identity(files_of(settings, patient, session)) for patient in patients(settings) for session in (1, 2)}
-    assert {identity(files) for files in tusz.find(root / "corpus", "auto")} == expected
+    settings, root, written = corpus
+    found = load_plugin("corpora", READERS[settings.format]).find(root / "corpus", "auto")
+    assert {identity(files) for files in found} == {identity(files) for files in written}
+    named = {files_of(settings, patient, session).edf for patient in patients(settings) for session in (1, 2)}
+    assert {files.edf for files in found} == named
 
 
 @pytest.mark.parametrize("corpus", TUSZ, indirect=True)
 def test_annotations_read_back_as_the_same_events(corpus):
-    settings, root = corpus
+    settings, root, _ = corpus
     files = {one.recording: one for one in tusz.find(root / "corpus", "auto")}
     seen = 0
     for case in cases(settings):
@@ -107,7 +120,7 @@ def test_annotations_read_back_as_the_same_events(corpus):
 
 @pytest.mark.parametrize("corpus", TUSZ, indirect=True)
 def test_samples_survive_the_file_to_half_a_bit(corpus):
-    settings, root = corpus
+    settings, root, _ = corpus
     case = next(iter(cases(settings)))
     files = files_of(settings, case.who, 1)
     with pyedflib.EdfReader(str(root / "corpus" / files.edf)) as reader:
@@ -121,7 +134,7 @@ def test_samples_survive_the_file_to_half_a_bit(corpus):
 
 def test_G4_bytes_do_not_depend_on_company_order_or_process(corpus, tmp_path):
     """The stage makes each patient in a process of its own, both at the same time."""
-    settings, root = corpus
+    settings, root, _ = corpus
     ids = [one.patient for one in patients(settings)]
     started = []
     for shard, patient in (("train-01", ids[1]), ("train-00", ids[0])):
@@ -150,7 +163,7 @@ def test_G4_both_generations_hold_the_same_samples(tmp_path):
 
 
 def test_G6_every_file_says_that_it_is_synthetic(corpus):
-    _, root = corpus
+    _, root, _ = corpus
     for name, (content, _) in tree(root).items():
         if name.startswith("truth/"):
             assert b'"synthetic": true' in content, name
@@ -160,7 +173,7 @@ def test_G6_every_file_says_that_it_is_synthetic(corpus):
 
 
 def test_hidden_truth_is_in_no_annotation(corpus):
-    _, root = corpus
+    _, root, _ = corpus
     for name, (content, _) in tree(root / "corpus").items():
         if not name.endswith(".edf"):
             assert not any(word in content for word in (b"focus", b"recruit", b"truth", b"seizure_like")), name
@@ -175,7 +188,7 @@ FROZEN = {  # names, annotations and headers; mean magnitude of the EEG (µV), w
 @pytest.mark.parametrize("corpus", TUSZ, indirect=True)
 def test_the_simulator_is_frozen(corpus):
     """Scores of earlier runs can be compared as long as these stand (docs/simulator.md)."""
-    settings, root = corpus
+    settings, root, _ = corpus
     digest, sizes = hashlib.blake2b(digest_size=8), []
     for name, (content, _) in tree(root / "corpus").items():
         header = content[: 256 * (int(content[252:256]) + 1)] if name.endswith(".edf") else content
@@ -215,3 +228,50 @@ def test_T19_label_channels_count_in_the_montage_of_the_file(tmp_path):
     montage = [line.split(",")[1].split(":")[0].strip() for line in lines if line.startswith("montage")]
     assert tuple(montage) == MONTAGES["03_tcp_ar_a"]
     assert {int(line.split(",")[4]) for line in lines if line.startswith("label")} == set(range(20))
+
+
+def test_T31_T32_dummy_channels_change_the_montage_within_a_case(tmp_path):
+    """T8-P8 is there twice with the same samples; some recordings have five `-` channels, and the summary says so."""
+    traps = {**TRAPS, "two_montages": 0.0, "missing_midline": 0.0, "dummy_channels": 0.5}
+    settings = simulation(**{**SMALL, "recordings_per_patient": 4, "minutes": 1}, format="chbmit", traps=traps)
+    written = write_patient(tmp_path, tmp_path / "truth", settings, patients(settings)[0])
+    dummies = []
+    for files in written:
+        with pyedflib.EdfReader(str(tmp_path / files.edf)) as reader:
+            labels = reader.getSignalLabels()
+            twice = [row for row, label in enumerate(labels) if label == "T8-P8"]
+            assert len(twice) == 2
+            assert np.array_equal(*(reader.readSignal(row, digital=True) for row in twice))
+            none = [row for row, label in enumerate(labels) if label == "-"]
+            assert all(reader.getDigitalMinimum(row) == reader.getDigitalMaximum(row) for row in none)
+            assert len(labels) == 20 + len(none)
+            dummies.append(len(none))
+    assert set(dummies) == {0, 5}
+    changes = sum(one != other for one, other in pairwise(dummies))
+    summary = (tmp_path / written[0].annotations[-1]).read_text()
+    assert summary.count("Channels changed:") == changes > 0
+
+
+def test_T37_the_first_recording_of_a_patient_goes_over_midnight(tmp_path):
+    settings = simulation(**{**SMALL, "cohort": {"AB": {"train": 1}}}, format="siena")
+    (files, *_) = write_patient(tmp_path, tmp_path / "truth", settings, patients(settings)[0])
+    text = (tmp_path / files.annotations[0]).read_text()
+    assert re.search(r"Registration start time: 23\.59\.00\nRegistration end time:  00\.00\.30\n", text)
+    assert (tmp_path / files.edf).read_bytes()[176:184] == b"23.59.00"
+
+
+def test_no_invented_patient_bears_the_id_of_a_real_one():
+    """Nor of one that a table names: chb01 and chb21, the five in both splits of TUSZ v1.5.2."""
+    for layout, real in {"chbmit": r"chb\d\d", "siena": r"PN\d\d", "tusz_v1": r"0000\d+"}.items():
+        ids = [one.patient for one in patients(simulation(format=layout))]
+        assert len(set(ids)) == 44
+        assert not any(re.fullmatch(real, name) for name in ids)
+
+
+def test_amplitudes_beyond_a_format_s_range_are_cut_at_its_limit(tmp_path):
+    wave = np.array([-5000.0, -900.0, 0.0, 900.0, 5000.0] * 2, np.float32)
+    for scale, limit_uv in ((CHBMIT, 800.0), (TUSZ_SCALE, 3276.7)):
+        path = tmp_path / f"{limit_uv:.0f}.edf"
+        write_signals(path, [Channel("EEG CZ", wave, 5)], scale=scale, clock="00.00.00")
+        with pyedflib.EdfReader(str(path)) as reader:
+            assert reader.readSignal(0) == pytest.approx(np.clip(wave, -limit_uv, limit_uv), abs=0.2)

@@ -1,8 +1,8 @@
 """A simulated recording as BIDS-EEG with HED-SCORE events (formats.md, section 12).
 
 19 electrodes against their average, at the rate that was simulated (the SzCORE standard has 256 Hz; resampling is the
-reader's task). One events row for each set of derivations that are ictal together: the file-level seizures are the
-union of the rows.
+reader's task). The events: a row for each seizure (channels n/a), then a row for each set of derivations on which it
+begins and ends together.
 """
 
 import json
@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.corpora._events_tsv import COLUMNS, UNKNOWN
 from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE
-from pipeline.corpora.records import RecordingFiles
+from pipeline.corpora.records import Event, RecordingFiles
+from pipeline.corpora.scalp.annotations import whole_events
 from pipeline.corpora.scalp.edf import Channel
 from pipeline.corpora.scalp.files import MIDNIGHT, READ_ME, Written, write_signals, write_splits, write_text
 from pipeline.corpora.scalp.layouts import TASK
@@ -23,7 +25,6 @@ ORDER = (
     "FP1", "F3", "C3", "P3", "O1", "F7", "T3", "T5", "FZ", "CZ", "PZ", "FP2", "F4", "C4", "P4", "O2", "F8", "T4", "T6",
 )  # fmt: skip
 START = "2015-01-01 00:00:00"
-COLUMNS = ["onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration"]
 
 
 def write_recording(root: Path, files: RecordingFiles, made: Recording, session: int, *, dummies: bool) -> Written:
@@ -64,19 +65,24 @@ def _channels(made: Recording) -> list[Channel]:
 
 def _events(made: Recording) -> str:
     """The seven columns of HED-SCORE, seconds with two decimals."""
+    whole = [(*_span(event), UNKNOWN) for event in whole_events(made.events, binary=False)]
     together: dict[tuple[float, float, str], list[str]] = {}
     for event in made.events:
-        key = (round(event.onset_s, 2), round(event.offset_s, 2), event.code)
-        together.setdefault(key, []).append(event.channel)
+        together.setdefault(_span(event), []).append(event.channel)
+    details = [(*span, ",".join(channels)) for span, channels in sorted(together.items())]
     rows = [
-        (onset_s, offset_s - onset_s, EVENT_TYPE[code], ",".join(channels))
-        for (onset_s, offset_s, code), channels in sorted(together.items())
+        (onset_s, offset_s - onset_s, EVENT_TYPE[code], channels)
+        for onset_s, offset_s, code, channels in [*whole, *details]
     ]
     lines = [
-        f"{onset_s:.2f}\t{length_s:.2f}\t{kind}\tn/a\t{channels}\t{START}\t{made.duration_s:.2f}"
-        for onset_s, length_s, kind, channels in rows or [(0.0, made.duration_s, BACKGROUND, "n/a")]
+        f"{onset_s:.2f}\t{length_s:.2f}\t{kind}\t{UNKNOWN}\t{channels}\t{START}\t{made.duration_s:.2f}"
+        for onset_s, length_s, kind, channels in rows or [(0.0, made.duration_s, BACKGROUND, UNKNOWN)]
     ]
     return "\n".join(["\t".join(COLUMNS), *lines]) + "\n"
+
+
+def _span(event: Event) -> tuple[float, float, str]:
+    return round(event.onset_s, 2), round(event.offset_s, 2), event.code
 
 
 def write_case(root: Path, case: Sequence[Written]) -> None:

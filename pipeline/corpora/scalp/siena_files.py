@@ -36,22 +36,19 @@ def write_recording(root: Path, files: RecordingFiles, made: Recording, session:
 
 
 def write_case(root: Path, case: Sequence[Written]) -> None:
-    """The list of seizures of a patient; a recording without one is named with its times alone."""
+    """The list of seizures of a patient. It has no words for a recording without one, which is not named."""
     patient = case[0].files.patient
     lines = [patient, "", f"Data Sampling Rate: {case[0].rate_hz} Hz", "# synthetic", "", "Channels in EDF files:"]
     lines += [f"Channel {place}: {label.split()[-1]}" for place, label in enumerate(case[0].labels, start=1)]
     lines += ["", ""]
     number = 0
     for one in case:
-        seizures = whole_events(one.events, binary=True)
-        for event in seizures:
+        for event in whole_events(one.events, binary=True):
             number += 1
             start_s = started_s(one.session)
             lines += [f"Seizure n {number}", *_registration(one)]
             lines.append(f"Seizure start time: {clock(start_s + event.onset_s, '.')}")
             lines += [f"Seizure end time: {clock(start_s + event.offset_s, '.')}", ""]
-        if not seizures:
-            lines += ["No seizure", *_registration(one), ""]
     write_text(root / case[0].files.annotations[0], "\n".join(lines))
 
 
