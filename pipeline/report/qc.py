@@ -208,7 +208,7 @@ def _recordings(table: pd.DataFrame) -> list[Block]:
 
 
 def _recording_table(rows: pd.DataFrame, caption: str) -> Table:
-    columns = ["recording", "patient", "split", "outcome", "why", "seconds", "usable s", "Hz", "channels", "seizures"]
+    columns = ["recording", "patient", "split", "outcome", "why", "seconds", "usable", "Hz", "channels", "seizures"]
     cells = [
         [
             str(row.recording), str(row.patient), str(row.split), str(row.outcome), str(row.reason) or str(row.codes),
@@ -220,6 +220,8 @@ def _recording_table(rows: pd.DataFrame, caption: str) -> Table:
     gone = rows["outcome"].isin([SKIPPED, REJECTED]).any()
     name = f"recordings-{caption.split(' (')[0].lower().replace(' ', '-')}"
     drop = {6} if gone else {4} if not any(row[4] for row in cells) else set()
+    if all(row[0].startswith(row[1]) for row in cells):  # the id names the patient
+        drop.add(1)
     kept = [i for i in range(len(columns)) if i not in drop]
     numeric = frozenset(position for position, i in enumerate(kept) if i >= 5)
     body = [[row[i] for i in kept] for row in cells]
