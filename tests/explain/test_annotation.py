@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.explain.annotation import annotate, annotated_seconds, edge_values, incidence
+from pipeline.signals.montages import DOUBLE_BANANA
 
 ELECTRODES = [
     "FP1", "FP2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2",
@@ -108,3 +109,24 @@ def test_an_edge_takes_the_value_of_its_two_electrodes():
     table = incidence(["F7-T3", "T3-T5"], ELECTRODES)
     np.testing.assert_allclose(edge_values(values, table, "max"), [[0.6, 0.8], [0.6, 0.0]])
     np.testing.assert_allclose(edge_values(values, table, "mean"), [[0.4, 0.4], [0.3, 0.0]])
+
+
+def test_T22_maps_of_derivations_are_held_against_annotated_derivations():
+    """No rule in between: a row is annotated or not. FZ-CZ and CZ-PZ are in no TCP montage and masked."""
+    nodes = list(DOUBLE_BANANA)
+    annotation = annotate(
+        rows(("F7-T3", 1, 3), ("T3-C3", 0, 4), ("P4-O2", 2.5, 2.6)), derivations=TCP_AR, nodes=nodes, start_s=0.0,
+        length_s=4, second_rule="any",
+    )  # fmt: skip
+    assert annotation.direct
+    assert [nodes[n] for n in np.flatnonzero(~annotation.labelled)] == ["FZ-CZ", "CZ-PZ"]
+    marked = annotation.labels("any")
+    assert {(nodes[n], int(t)) for n, t in np.argwhere(marked)} == {("F7-T3", 1), ("F7-T3", 2), ("P4-O2", 2)}
+    np.testing.assert_array_equal(marked, annotation.labels("majority"))
+    lost = [name for name, row in zip(TCP_AR, annotation.incidence, strict=True) if not row.any()]
+    assert lost == ["A1-T3", "T3-C3", "C3-CZ", "CZ-C4", "C4-T4", "T4-A2"]  # annotated, and no node
+
+
+def test_polarity_does_not_matter_to_an_annotation():
+    table = incidence(["T3-F7"], ["F7-T3", "T3-T5"])
+    np.testing.assert_array_equal(table, [[True, False]])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.explain.annotation import annotate
-from pipeline.explain.localisation import clip_generator, normalise, score_clip, shares
+from pipeline.explain.localisation import DIRECT_CASES, clip_generator, normalise, score_clip, shares
+from pipeline.explain.localisation_summary import COLUMNS, main_case, summarise
 from pipeline.settings.evaluation import LocalisationSettings
 
 ELECTRODES = ["F7", "T3", "T5", "C3", "FZ"]
@@ -130,3 +131,31 @@ def test_shares_agree_with_counting_cells(marked, annotated):
     coverage, localisation = shares(marked, annotated)
     for share, whole in ((coverage, annotated.sum()), (localisation, marked.sum())):
         assert np.isnan(share) if whole == 0 else share == pytest.approx(both / whole)
+
+
+def test_T22_a_map_of_derivations_counted_by_hand():
+    """F7-T3 is annotated in seconds 1 and 2; the map marks it in second 1, T3-T5 in 0 and FZ-CZ, unlabelled, in 3."""
+    nodes = ["F7-T3", "T3-T5", "FZ-CZ"]
+    table = pd.DataFrame([("F7-T3", 1.0, 3.0)], columns=["channel", "onset_s", "offset_s"])
+    held = annotate(table, derivations=DERIVATIONS, nodes=nodes, start_s=0.0, length_s=4, second_rule="any")
+    drop = np.zeros((3, 4))
+    drop[0, 1] = drop[1, 0] = drop[2, 3] = 1.0
+    found = scores(drop, held)
+    assert list(found) == [("edges", "masked"), ("edges", "negative")]
+    masked, negative = found.values()
+    assert (masked.coverage, masked.localisation, masked.n_annotated) == (1 / 2, 1 / 2, 2)
+    assert (negative.coverage, negative.localisation) == (1 / 2, 1 / 3)
+    assert masked.null_electrodes == pytest.approx(1 / 4, abs=0.1)  # second 1 holds one of two rows, second 0 none
+
+
+def test_the_summary_of_maps_of_derivations_has_their_cases():
+    table = pd.DataFrame(
+        [("r", 0, "c", "p", "focal", rule, policy, 0.5, 0.9, 0.2, 0.2, 1, 1, "") for rule, policy in DIRECT_CASES],
+        columns=COLUMNS,
+    )
+    assert main_case(table) == ("edges", "masked")
+    summary = summarise(table, SETTINGS)
+    assert [(case["rule"], case["fz_pz"]) for case in summary["cases"][::3]] == list(DIRECT_CASES)
+    assert all(case["n_clips"] == 1 for case in summary["cases"] if case["group"] != "generalised")
+    of_electrodes = pd.concat([table, table.assign(rule="any")])
+    assert main_case(of_electrodes) == main_case(table.iloc[:0]) == ("any", "masked")

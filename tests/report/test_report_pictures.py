@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from report_inputs import ELECTRODES
 
+from pipeline.graphs.distance import distance_weights
 from pipeline.graphs.electrodes import coordinates
 from pipeline.report.bars import Score, bars_picture
 from pipeline.report.confusion import confusion_picture
@@ -185,3 +186,28 @@ def test_numbers_hold_no_nan() -> None:
         "b": 3,
         "c": [None],
     }
+
+
+def test_pictures_of_derivations_show_each_as_itself():
+    """Traces and overlay are those of the nodes; no difference is taken twice, nothing is interpolated on the scalp."""
+    nodes = list(DERIVATIONS)[::-1]
+    rng = np.random.default_rng(1)
+    occlusion = np.zeros((18, 5))
+    occlusion[nodes.index("F7-T3"), 3] = 0.9
+    signal = rng.normal(scale=30, size=(18, 1000)).astype("float32")
+    np.testing.assert_array_equal(bipolar(signal, nodes), signal[::-1].astype("float64"))
+    assert present(nodes) == list(DERIVATIONS)
+    shown = trace_picture(view(signal=signal, electrodes=nodes, occlusion=occlusion), **LOOK)
+    assert shown.numbers["overlay"] == [{"derivation": "F7-T3", "second": 3, "difference": 0.9}]
+    assert "where the occlusion value is above 0.5" in shown.caption
+    assert "electrode" not in shown.caption
+    head = {"electrodes": nodes, "positions": coordinates(nodes)}
+    values = np.arange(18) / 18
+    weights = distance_weights(nodes, kappa=0.9)
+    graph = graph_picture("graph", values, weights, graph="distance", what="value", **head, **LOOK)
+    heads = topomap_picture("map", [("a", values), ("b", values)], what="value", **head, **LOOK)
+    assert len(graph.numbers["sweep"][0]) == 33
+    assert heads.numbers["panels"]["b"]["FP1-F7"] == pytest.approx(17 / 18)
+    assert "spline" not in heads.caption
+    for picture in (graph, heads):
+        assert np.asarray(Image.open(io.BytesIO(picture.png)).convert("L")).std() > 5

@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
+from pipeline.signals.montages import DOUBLE_BANANA
 from workflow.lib import job_settings, planning
 
 ROOT = Path(__file__).parents[2]
@@ -174,3 +175,47 @@ def test_the_presets_plan_from_nothing(preset: str, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr[-3000:]
     for rule in ("simulate", "ingest", "pretrain", "train", "occlude", "localise", "report"):
         assert f"\n{rule} " in answer.stdout
+
+
+BIPOLAR = {"channels": {"montage": "bipolar"}}
+
+
+def test_the_bipolar_montage_reaches_every_job_that_has_nodes() -> None:
+    config = parse_config(merged(load(), BIPOLAR))
+    planning.check(config)
+    nodes = config.channels.nodes
+    assert nodes == config.channels.derivations == DOUBLE_BANANA
+    assert job_settings.graph_distance(config)["electrodes"] == nodes
+    assert job_settings.train(config, "dist-ssl", "detection", 12, 0)["electrodes"] == nodes
+    assert job_settings.pretrain(config, "dcrnn-fft-distance", 12)["electrodes"] == nodes
+    assert job_settings.ingest(config, "synthetic")["channels"].nodes == nodes
+    assert job_settings.score_segments(config)["channels"].nodes == nodes
+    assert parse_config(load()).channels.nodes == parse_config(load()).channels.electrodes
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, "FP1-FP9", "'FP1-FP9' is not <electrode>-<electrode>"),
+        (0, "FP1", "'FP1' is not <electrode>-<electrode>"),
+        (0, "F7-FP1", "'F8-FP2', the mirror image of 'F7-FP1', is not in the list"),
+        (0, "F7-T3", "'F7-T3' stands twice"),
+    ],
+)
+def test_wrong_derivations_stop_where_they_are_used(place: int, value: str, message: str) -> None:
+    values = changed(("channels", "derivations", place), value)
+    planning.check(parse_config(values))
+    with pytest.raises(planning.PlanError, match=f"channels.derivations: {message}"):
+        planning.check(parse_config(merged(values, BIPOLAR)))
+
+
+@pytest.mark.parametrize("switch", ["zero_unreadable", "mirror_pairs", "mirror_graph"])
+def test_what_was_published_of_electrodes_is_refused_for_derivations(switch: str) -> None:
+    values = merged(changed(("compat", switch), True if switch == "zero_unreadable" else "published"), BIPOLAR)
+    with pytest.raises(planning.PlanError, match=f"compat.{switch}"):
+        planning.check(parse_config(values))
+
+
+def test_an_unknown_montage_stops() -> None:
+    with pytest.raises(SettingsError, match=r"channels.montage: .*'referential' or 'bipolar'"):
+        parse_config(changed(("channels", "montage"), "laplacian"))
