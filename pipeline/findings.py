@@ -59,6 +59,8 @@ CODES: dict[str, str] = {
     "file_unreadable": "the file cannot be opened or read",
     "not_eeg": "the file holds no EEG channel",
     "fixture": "a header fixture whose samples are not EEG",
+    "annotation_scrubbed": "texts of annotations that may name a person were removed (deidentify)",
+    "not_copied": "a file that is neither an EDF nor its table of events was left out (deidentify)",
 }
 
 # What the owner of the data can do, for each code: shown on the QC page and in the error of `signals.strict`.
@@ -107,6 +109,8 @@ REMEDIES: dict[str, str] = {
     "duplicate_samples": "delete the copy: it counts twice",
     "file_unreadable": "check that the file is there (a link may lead nowhere), the disk, and your rights",
     "not_eeg": "move the file away, or map its labels to electrode names",
+    "annotation_scrubbed": "add words to the list (--words) if annotations that say nothing of a person went",
+    "not_copied": "nothing to do; reports are never copied",
     "fixture": "use the recording itself; signals.quality.white_noise: keep uses the file as it is",
 }
 

@@ -19,7 +19,7 @@ from pipeline.signals.labels import ANNOTATIONS, shown_label, shown_number, show
 FIXED_BYTES = 256  # of the first part of the header, and of each signal's entry
 SAMPLE_BYTES = 2
 _IDENTITY = slice(8, 168)  # the patient and the recording field
-_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
+FIELD_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
 _LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d\d?)?", re.IGNORECASE)  # 1e999999 would be a million digits
 
@@ -139,8 +139,8 @@ def _integer(raw: bytes) -> int | None:
 
 def _samples_per_record(file: BinaryIO, n_signals: int, name: str) -> list[int]:
     """Samples a record of each signal. Read first: what they claim is checked against the size of the file."""
-    width = _WIDTHS[_SAMPLES]
-    file.seek(FIXED_BYTES + n_signals * sum(_WIDTHS[:_SAMPLES]))
+    width = FIELD_WIDTHS[_SAMPLES]
+    file.seek(FIXED_BYTES + n_signals * sum(FIELD_WIDTHS[:_SAMPLES]))
     column = file.read(width * n_signals)
     samples = []
     for i in range(n_signals):
@@ -161,11 +161,11 @@ def _check_a_record_fits(samples: list[int], data_bytes: int, name: str) -> None
 
 def _signals(entries: bytes, samples: list[int], reader: "_Fields") -> tuple[EdfSignal, ...]:
     n = len(samples)
-    starts = [n * sum(_WIDTHS[:column]) for column in range(len(_WIDTHS))]
+    starts = [n * sum(FIELD_WIDTHS[:column]) for column in range(len(FIELD_WIDTHS))]
 
     def cell(column: int, i: int) -> bytes:
         """Field `column` of signal i."""
-        return entries[starts[column] + _WIDTHS[column] * i : starts[column] + _WIDTHS[column] * (i + 1)]
+        return entries[starts[column] + FIELD_WIDTHS[column] * i : starts[column] + FIELD_WIDTHS[column] * (i + 1)]
 
     signals, offset = [], 0
     for i in range(n):

@@ -1,0 +1,211 @@
+"""One EDF without what its header and its annotations say about a person (faults.md, row 28; docs/privacy.md).
+
+Samples are copied byte for byte. The header is written anew from a list of what may stay: numbers, known labels and
+units, filters. What was there and is gone comes back as text, so that `search` can look for it in what was written.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.deidentify.words import is_allowed
+from pipeline.findings import Findings
+from pipeline.signals.edf_header import FIELD_WIDTHS, FIXED_BYTES, SAMPLE_BYTES, EdfHeader, read_header, reject
+from pipeline.store import replacing
+
+LABEL, TRANSDUCER, UNIT, PREFILTER, RESERVED = 0, 1, 2, 7, 9  # columns of FIELD_WIDTHS
+FIRST_DAY, DAYS = date(1985, 1, 1), 36525  # what the two-digit years of EDF can say: 1985 to 2084
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+BLOCK_BYTES = 1 << 24  # copied at a time
+_DAY = re.compile(rb"(\d\d)[.:/-](\d\d)[.:/-](\d\d)")
+_TIME = re.compile(rb"(\d\d)[.:](\d\d)[.:](\d\d)")
+_STARTDATE = re.compile(rb"Startdate (\d\d)-([A-Za-z]{3})-(\d{4})\b")
+_NUMBER = re.compile(rb"[+-]?[0-9]*[.,]?[0-9]*(?:[eE][+-]?[0-9]{1,2})?")
+_FILTER = re.compile(
+    r"(?:HP|LP|N|NOTCH|BP) ?[:=]? ?(?:DC|OFF|[0-9]{1,4}(?:[.,][0-9]{1,3})?) ?(?:m?Hz|kHz|s)?", re.IGNORECASE
+)
+STAMP = re.compile(rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14")
+
+
+@dataclass
+class Removed:
+    """Texts that were in an EDF and must not be in its copy; how many annotations went."""
+
+    texts: list[str] = field(default_factory=list)
+    annotations: int = 0
+
+
+def copy_edf(source: Path, target: Path, *, shift_days: int, words: frozenset[str], findings: Findings) -> Removed:
+    """Write `source` without personal data to `target`, which appears whole or not at all.
+
+    Both start dates move by `shift_days`. Whole records only: what follows the last one is not copied. Raises Rejected
+    for a file that is no EDF, or whose annotations bear another label than the standard's.
+    """
+    header = read_header(source, findings)
+    removed = Removed()
+    with open(source, "rb") as read, replacing(target) as temporary, open(temporary, "wb") as written:
+        raw = read.read(header.header_bytes)
+        _check_annotation_labels(raw, header)
+        written.write(clean_header(raw, header, shift_days, removed))
+        for block in _blocks(read, header):
+            written.write(_clean_block(block, header, words, removed))
+    if removed.annotations:
+        message = (
+            f"{header.path.name}: {removed.annotations} texts of annotations are not in the list of words; removed"
+        )
+        findings.add("annotation_scrubbed", message, value=removed.annotations)
+    return removed
+
+
+def _check_annotation_labels(raw: bytes, header: EdfHeader) -> None:
+    """A channel called nearly like one of annotations would be copied as samples, its texts with it."""
+    for signal in header.signals:
+        if b"ANNOT" in cell(raw, header, LABEL, signal.index).upper() and not signal.is_annotation:
+            message = (
+                f"{header.path.name}: channel {signal.index + 1} is nearly called EDF Annotations; correct its label"
+            )
+            raise reject("header_invalid", message)
+
+
+def cell(raw: bytes, header: EdfHeader, column: int, index: int) -> bytes:
+    """Field `column` (of FIELD_WIDTHS) of a signal, from the bytes of a header."""
+    start = FIXED_BYTES + len(header.signals) * sum(FIELD_WIDTHS[:column]) + FIELD_WIDTHS[column] * index
+    return raw[start : start + FIELD_WIDTHS[column]]
+
+
+def clean_header(raw: bytes, header: EdfHeader, shift_days: int, removed: Removed) -> bytes:
+    """The header's bytes anew. Texts that do not stay go into `removed`."""
+    patient, recording, reserved = raw[8:88], raw[88:168], raw[192:236]
+    removed.texts += [_text(part) for part in (patient, recording, reserved[5:])]
+    kind = reserved[:5] if reserved[:5] in (b"EDF+C", b"EDF+D") else b""
+    if not kind:
+        removed.texts.append(_text(reserved))
+    time, n = _TIME.fullmatch(raw[176:184]), len(header.signals)
+    fixed = [
+        (b"0", 8), (b"X X X X" + (b" synthetic" if header.synthetic else b""), 80),
+        (b"Startdate " + _shifted_startdate(recording, shift_days) + b" X X X", 80),
+        (_shifted_day(raw[168:176], shift_days), 8), (b".".join(time.groups()) if time else b"00.00.00", 8),
+        (str(header.header_bytes).encode(), 8), (kind, 44), (str(header.n_records).encode(), 8),
+        (_number(raw[244:252]), 8), (str(n).encode(), 4),
+    ]  # fmt: skip
+    cells = ((column, i) for column in range(len(FIELD_WIDTHS)) for i in range(n))
+    entries = b"".join(_clean_cell(raw, header, k, i, removed).ljust(FIELD_WIDTHS[k]) for k, i in cells)
+    return b"".join(text.ljust(width) for text, width in fixed) + entries
+
+
+def _clean_cell(raw: bytes, header: EdfHeader, column: int, index: int, removed: Removed) -> bytes:
+    was = cell(raw, header, column, index)
+    signal = header.signals[index]
+    if column in (LABEL, UNIT):
+        kept = signal.label if column == LABEL else signal.unit.replace("?", "")
+    elif column == PREFILTER:
+        kept = " ".join(found[0].strip() for found in _FILTER.finditer(_text(was)))
+        kept = kept if len(kept.replace(" ", "")) == len(_text(was).replace(" ", "")) else ""
+    elif column in (TRANSDUCER, RESERVED):
+        kept = ""
+    else:
+        return _number(was)
+    if kept != _text(was):
+        removed.texts.append(_text(was))
+    return kept.encode("latin-1", "replace")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1").strip(" \0")
+
+
+def _number(raw: bytes) -> bytes:
+    text = raw.strip(b" \0")
+    return text if _NUMBER.fullmatch(text) else b""
+
+
+def shifted(day: date, shift_days: int) -> date:
+    """A day moved within 1985 to 2084, round which it goes: days apart stay apart, and EDF can say the year."""
+    return FIRST_DAY + timedelta(days=((day - FIRST_DAY).days + shift_days) % DAYS)
+
+
+def _shifted_day(raw: bytes, shift_days: int) -> bytes:
+    """The start date of the header; one that is none becomes EDF's own 01.01.85."""
+    found = _DAY.fullmatch(raw)
+    year = (int(found[3]) - 85) % 100 + 1985 if found else 0
+    day = _date(year, int(found[2]), int(found[1])) if found else None
+    return shifted(day, shift_days).strftime("%d.%m.%y").encode() if day else b"01.01.85"
+
+
+def _shifted_startdate(recording: bytes, shift_days: int) -> bytes:
+    """The start date of EDF+ in the recording field, or X."""
+    found = _STARTDATE.match(recording)
+    month = found[2].decode().upper() if found else ""
+    day = _date(int(found[3]), MONTHS.index(month) + 1, int(found[1])) if found and month in MONTHS else None
+    if day is None:
+        return b"X"
+    moved = shifted(day, shift_days)
+    return f"{moved.day:02d}-{MONTHS[moved.month - 1]}-{moved.year}".encode()
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _blocks(file: BinaryIO, header: EdfHeader) -> Iterator[bytes]:
+    """Whole records, many at a time."""
+    size = SAMPLE_BYTES * header.record_samples
+    many = max(1, BLOCK_BYTES // size)
+    for first in range(0, header.n_records, many):
+        count = min(many, header.n_records - first)
+        block = file.read(size * count)
+        if len(block) < size * count:
+            raise reject("file_unreadable", f"{header.path.name}: ended while it was read; copy it again")
+        yield block
+
+
+def annotation_spans(header: EdfHeader) -> list[tuple[int, int]]:
+    """First and last byte of each annotation signal within a record."""
+    return [
+        (SAMPLE_BYTES * signal.offset, SAMPLE_BYTES * (signal.offset + signal.samples_per_record))
+        for signal in header.signals
+        if signal.is_annotation
+    ]
+
+
+def _clean_block(block: bytes, header: EdfHeader, words: frozenset[str], removed: Removed) -> bytes:
+    spans = annotation_spans(header)
+    if not spans:
+        return block
+    made, size = bytearray(block), SAMPLE_BYTES * header.record_samples
+    for start in range(0, len(block), size):
+        for number, (low, high) in enumerate(spans):
+            lists = clean_lists(block[start + low : start + high], words, removed, keeps_time=number == 0)
+            made[start + low : start + high] = lists.ljust(high - low, b"\0")
+    return bytes(made)
+
+
+def clean_lists(content: bytes, words: frozenset[str], removed: Removed, *, keeps_time: bool) -> bytes:
+    """The annotation lists of one record with allowed texts only; the record's own onset stays (`keeps_time`)."""
+    kept: list[bytes] = []
+    for entry in content.split(b"\0"):
+        stamp = STAMP.match(entry)
+        if stamp is None:
+            if entry:
+                removed.texts.append(entry.decode("utf-8", "replace"))
+            continue
+        texts = entry[stamp.end() :].split(b"\x14")
+        staying = []
+        for text in filter(None, texts):
+            shown = text.decode("utf-8", "replace")
+            if is_allowed(shown, words):
+                staying.append(text)
+            else:
+                removed.texts.append(shown)
+                removed.annotations += 1
+        if keeps_time and not kept:  # the first list of a record says when it starts; its first text is empty
+            staying = [b"", *staying]
+        if staying:
+            kept.append(stamp[0] + b"\x14".join(staying) + b"\x14")
+    return b"\0".join([*kept, b""]) if kept else b""

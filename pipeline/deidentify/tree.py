@@ -1,0 +1,154 @@
+"""A folder of EDFs, or one EDF, as a copy without personal data: all of it, verified, or nothing.
+
+What comes out is one folder a patient, `sub-<pseudonym>/sub-<pseudonym>_rec-<pseudonym>_eeg.edf`, with a table of
+events where a readable one lay beside the EDF. Everything else is left out and listed (docs/privacy.md).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.corpora import folder
+from pipeline.corpora._events_tsv import write_events
+from pipeline.corpora._pseudonyms import Pseudonyms
+from pipeline.corpora._tree import folders
+from pipeline.corpora.records import RecordingFiles
+from pipeline.deidentify.edf import copy_edf
+from pipeline.deidentify.search import Searches, leak_in, wanted_texts
+from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.signals.edf_annotations import stretches
+from pipeline.signals.edf_header import read_header
+
+REPORTS = (".txt", ".doc", ".docx", ".pdf", ".rtf")  # free text about a patient (formats.md, T03): never copied
+REPORT_BYTES = 1 << 20  # of a report in plain text, read for the words that must not come out
+LEAST_DAYS, MOST_DAYS = 366, 3650  # by which a patient's dates move into the past
+
+
+class Leak(CorpusError):
+    """A text that was to be removed stands in the copy; `text` is for the owner's eyes, not for a log."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copied:
+    """One EDF of the output: its pseudonyms, where it was, by how many days its patient's dates moved."""
+
+    recording: str
+    patient: str
+    file: str
+    patient_was: str
+    shift_days: int
+
+
+@dataclass
+class Outcome:
+    """What was copied, what was not and why, and the texts that must be nowhere in the copy."""
+
+    copied: list[Copied] = field(default_factory=list)
+    findings: Findings = field(default_factory=lambda: Findings(corpus="deidentify"))
+    texts: list[str] = field(default_factory=list)
+
+
+def shift_of(names: Pseudonyms, patient: str) -> int:
+    """By how many days the dates of a patient move: a year to ten years back, the same for all of the recordings."""
+    return -(LEAST_DAYS + names.number("days", patient) % (MOST_DAYS - LEAST_DAYS + 1))
+
+
+def deidentify(source: Path, target: Path, *, names: Pseudonyms, words: frozenset[str], patients: str) -> Outcome:
+    """Copy `source` to the new folder `target`. `patients`: how the folder reader tells them apart (docs/corpora.md).
+
+    Raises CorpusError where nothing can be copied, `target` is in use, or a text that was removed is found in the copy;
+    then nothing is left of it.
+    """
+    root = source if source.is_dir() else source.parent
+    found = [files for files in folder.find(root, patients) if source.is_dir() or files.edf == source.name]
+    if not found:
+        raise CorpusError(f"{source}: no EDF; name an EDF or a folder of them")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CorpusError(f"{target}: is there already; name a new folder")
+    outcome = Outcome()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        for files in found:
+            _copy(root, files, work, names, words, outcome)
+        if source.is_dir():
+            _note_left_out(root, found, outcome)
+        if not outcome.copied:
+            raise CorpusError(f"{source}: none of {len(found)} EDFs can be copied; the findings say why")
+        _verify(work, words, outcome)
+        work.chmod(0o755)
+        os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return outcome
+
+
+def _copy(
+    root: Path, files: RecordingFiles, work: Path, names: Pseudonyms, words: frozenset[str], outcome: Outcome
+) -> None:
+    """One EDF and its events; a file that cannot be copied leaves a finding (for the owner: it names the file)."""
+    patient, recording = names.patient(files.patient), names.recording(files.patient, files.edf)
+    place = work / files.official / patient
+    own = outcome.findings.for_recording(files.edf)
+    outcome.texts += [part.removesuffix(".edf") for part in files.edf.split("/") if part != files.official]
+    days = shift_of(names, files.patient)
+    try:
+        removed = copy_edf(root / files.edf, place / f"{recording}_eeg.edf", shift_days=days, words=words, findings=own)
+        outcome.texts += removed.texts
+        _copy_events(root, files, place / f"{recording}_events.tsv", own)
+    except Rejected as rejected:
+        own.extend([rejected.finding])
+        for part in place.glob(f"{recording}_*"):
+            part.unlink()
+        return
+    outcome.copied.append(
+        Copied(recording=recording, patient=patient, file=files.edf, patient_was=files.patient, shift_days=days)
+    )
+
+
+def _copy_events(root: Path, files: RecordingFiles, target: Path, findings: Findings) -> None:
+    """The seizures of a readable table beside the EDF: times and types only. Those inside an EDF+ stay inside."""
+    if not files.annotations:
+        return
+    header = read_header(root / files.edf, Findings())
+    last = stretches(header, Findings())[-1]
+    duration_s = last.start_s + float((last.stop - last.first) * header.record_s)
+    events = folder.read_events(root, files, duration_s, findings)
+    if events is not None:
+        write_events(target, events, duration_s, shortest_s=0.0)
+
+
+def _note_left_out(root: Path, found: list[RecordingFiles], outcome: Outcome) -> None:
+    """A finding for every file that is not copied; the words of reports in plain text are looked for, too."""
+    known = {path for files in found for path in (files.edf, *files.annotations)}
+    for path in _others(root, known):
+        report = Path(path).suffix.lower() in REPORTS
+        outcome.texts += [Path(part).stem for part in path.split("/")]
+        if path.lower().endswith(".txt"):
+            with open(root / path, "rb") as text:
+                outcome.texts.append(text.read(REPORT_BYTES).decode("latin-1"))
+        message = f"{path}: {'a report' if report else 'neither an EDF nor its table of events'}; not copied"
+        finding = Finding(code="not_copied", severity="info", action="skip", recording=path, message=message)
+        outcome.findings.extend([finding])
+
+
+def _others(root: Path, known: set[str]) -> Iterator[str]:
+    for parts, files in folders(root):
+        yield from sorted(path for name in files if (path := "/".join((*parts, name))) not in known)
+
+
+def _verify(work: Path, words: frozenset[str], outcome: Outcome) -> None:
+    """Raise Leak where a text that was taken out stands in a byte that was written, or in a name."""
+    searches = Searches(wanted_texts(outcome.texts, words), words)
+    for path in sorted(path for path in work.rglob("*") if path.is_file()):
+        leak = leak_in(path, path.relative_to(work).as_posix(), searches)
+        if leak is not None:
+            message = f"{path.name}: a text that was to be removed stands in the {leak[0]}; nothing was written"
+            raise Leak(message, leak[1].decode("utf-8", "replace"))

@@ -1,0 +1,102 @@
+"""Copy EDFs without personal data: python -m pipeline.stages.deidentify SRC DST
+
+SRC is an EDF or a folder of them; DST a new folder. Names, ids, dates, free text and file names go; samples, times of
+records and the types of seizures stay, byte for byte. Every byte that was written is then searched for every text that
+was taken out; where one is found, nothing is written. docs/privacy.md says what stays, and what no tool can know.
+
+The private folder (beside DST unless --private names another; never inside it) holds the secret key, `names.tsv`,
+which leads from pseudonyms to files, and `findings.tsv`: what was removed, left out or rejected. Do not share it.
+"""
+
+import argparse
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.corpora._pseudonyms import Pseudonyms, checked_key, load_key, made_key, private_folder
+from pipeline.corpora.folder import VERSIONS
+from pipeline.deidentify.tree import Copied, Leak, Outcome, deidentify
+from pipeline.deidentify.words import BUILT_IN, read_words
+from pipeline.stages import command
+from pipeline.store import write_tsv
+
+KEY_VARIABLE = "ICTOGRAPH_KEY"
+
+
+def main() -> None:
+    """Read the options, copy, verify, write the private tables."""
+    options = _parser()
+    arguments = options.parse_args()
+    logger = command.start(arguments)
+    source, target = arguments.source, arguments.target
+    private = arguments.private or target.with_name(f"{target.name}-private")
+    check_places(source, target, private)
+    names = Pseudonyms(_key(arguments.key, private, logger))
+    words = read_words(arguments.words)
+    try:
+        outcome = deidentify(source, target, names=names, words=words, patients=arguments.patients)
+    except Leak as leak:
+        (private_folder(private) / "leak.txt").write_text(leak.text + "\n", encoding="utf-8")
+        raise command.StageError(f"{leak}; which text: {private / 'leak.txt'} (private)") from None
+    write_private(private, outcome)
+    codes = outcome.findings.to_frame()["code"].value_counts().sort_index()
+    rejected = sum(finding.severity == "error" for finding in outcome.findings)
+    logger.info("%d EDFs copied, %d rejected; verified", len(outcome.copied), rejected)
+    for code, count in codes.items():
+        logger.info("%s: %d", code, count)
+    logger.info("what was what: %s (private)", private / "names.tsv")
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("source", type=Path, metavar="SRC")
+    made.add_argument("target", type=Path, metavar="DST")
+    made.add_argument("--private", type=Path, help="folder for the key, names.tsv and findings.tsv (DST-private)")
+    made.add_argument(
+        "--key", type=Path, help=f"file with the secret key; else ${KEY_VARIABLE}, else PRIVATE/key, made"
+    )
+    made.add_argument("--words", type=Path, default=BUILT_IN, help="words that annotations may keep")
+    made.add_argument(
+        "--patients", choices=VERSIONS, default="auto", help="what tells patients apart (docs/corpora.md)"
+    )
+    made.add_argument("--log", type=Path, help="also write the log to this file")
+    return made
+
+
+def check_places(source: Path, target: Path, private: Path) -> None:
+    """Raise StageError where the output would lie in the source, or the private folder in the output."""
+    if not source.exists():
+        raise command.StageError(f"{source}: is not there; name an EDF or a folder of EDFs")
+    places = {"DST": target.resolve(), "the private folder": private.resolve()}
+    inside = {"DST": source.resolve(), "the private folder": target.resolve()}
+    for name, place in places.items():
+        if place == inside[name] or inside[name] in place.parents:
+            raise command.StageError(f"{place}: {name} must not lie in {inside[name]}; name another folder")
+
+
+def _key(path: Path | None, private: Path, logger: logging.Logger) -> bytes:
+    """The secret key: of the file, of the environment, or the private folder's own, made where there is none."""
+    if path is not None:
+        return load_key(path)
+    if given := os.environ.get(KEY_VARIABLE):
+        return checked_key(given.encode(), f"${KEY_VARIABLE}")
+    if not (private / "key").exists():
+        logger.info("a new secret key: %s. Without it, the same files get other names next time", private / "key")
+    return made_key(private / "key")
+
+
+def write_private(private: Path, outcome: Outcome) -> None:
+    """names.tsv and findings.tsv, for the owner alone."""
+    private_folder(private)
+    columns = list(Copied.__dataclass_fields__)
+    names = pd.DataFrame([asdict(row) for row in outcome.copied], columns=columns)
+    for name, table in {"names.tsv": names, "findings.tsv": outcome.findings.to_frame()}.items():
+        write_tsv(private / name, table)
+        (private / name).chmod(0o600)
+
+
+if __name__ == "__main__":
+    command.run(main)
