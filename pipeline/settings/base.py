@@ -29,6 +29,7 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+LONGEST_SHOWN = 100  # of a wrong value, in characters: it may be a whole section
 
 
 def parse_section(kind: type[S], values: dict[str, Any], *, where: str = "") -> S:
@@ -44,7 +45,11 @@ def parse_section(kind: type[S], values: dict[str, Any], *, where: str = "") -> 
 
 def parse_settings(kind: type[S], text: str) -> S:
     """Validate the JSON text of a stage's `--settings` option."""
-    return parse_section(kind, json.loads(text), where="--settings")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"--settings: {text[:80]!r} is no JSON: {error}") from None
+    return parse_section(kind, values, where="--settings")
 
 
 def _explain(kind: type[BaseModel], problem: Any, where: str) -> str:
@@ -53,7 +58,8 @@ def _explain(kind: type[BaseModel], problem: Any, where: str) -> str:
     if problem["type"] == "missing":
         return f"{place}: this key is missing"
     if problem["type"] != "extra_forbidden":
-        return f"{place}: {problem['msg']}; got {problem.get('input')!r}"
+        got = repr(problem.get("input"))
+        return f"{place}: {problem['msg']}; got {got if len(got) <= LONGEST_SHOWN else got[:LONGEST_SHOWN] + ' …'}"
     valid = _valid_keys(kind, path[:-1])
     near = get_close_matches(path[-1], valid, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys are {', '.join(sorted(valid))}"

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from pipeline.settings.base import Count, Section, Seed, Share
-from pipeline.settings.simulation import SimulationSettings
+from pipeline.settings.simulation import READER_OF, SimulationSettings
 
 Split = Literal["train", "validation", "test"]
 
@@ -29,6 +31,14 @@ class CorpusSettings(Section):
     root: str | None  # None: made by `simulate` below results/<corpus>/corpus
     splits: SplitSettings
     simulate: SimulationSettings | None
+
+    @model_validator(mode="after")
+    def _reader_of_the_format(self) -> "CorpusSettings":
+        """What is simulated in one corpus's format is not read as another's: its labels would be lost."""
+        if self.root is None and self.simulate is not None and self.reader != READER_OF[self.simulate.format]:
+            chosen, needed = self.simulate.format, READER_OF[self.simulate.format]
+            raise ValueError(f"reader {self.reader!r} does not read simulate.format {chosen!r}; set reader: {needed}")
+        return self
 
 
 class IndexSettings(Section):

@@ -6,6 +6,10 @@ from pipeline.settings.base import Count, NotNegative, Number, Positive, Section
 
 Split = Literal["train", "validation", "test"]
 Montage = Literal["01_tcp_ar", "02_tcp_le", "03_tcp_ar_a"]
+Format = Literal["tusz_v1", "tusz_v2", "bids", "chbmit", "siena"]
+READER_OF: dict[Format, str] = {
+    "tusz_v1": "tusz", "tusz_v2": "tusz", "bids": "bids", "chbmit": "chbmit", "siena": "siena",
+}  # fmt: skip
 
 
 class HardNegativeSettings(Section):
@@ -34,7 +38,7 @@ class SimulationSettings(Section):
 
     generator: str
     seed: Seed
-    format: Literal["tusz_v1", "tusz_v2", "bids", "chbmit", "siena"]
+    format: Format
     cohort: dict[str, dict[Split, Number]]  # class (CF GN AB CT) -> patients per split
     recordings_per_patient: Count
     minutes: Positive

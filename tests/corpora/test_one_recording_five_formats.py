@@ -9,15 +9,16 @@ import numpy as np
 import pyedflib
 import pytest
 from simulated_corpus import REPOSITORY, Case, cases, simulation
-from written_formats import LENGTH_S, READERS, SMALL, Key, ReadBack, read_back
+from written_formats import LENGTH_S, SMALL, Key, ReadBack, read_back
 
 from pipeline.corpora.scalp.annotations import whole_events
 from pipeline.corpora.scalp.chbmit_files import SCALE as CHBMIT_SCALE
 from pipeline.corpora.scalp.siena_files import SCALE as SIENA_SCALE
 from pipeline.corpora.scalp.tusz_files import SCALE as TUSZ_SCALE
+from pipeline.settings.simulation import READER_OF
 from pipeline.signals.channels import electrode_of, reference_of
 
-LAYOUTS = list(READERS)
+LAYOUTS = list(READER_OF)
 SCALES = {"tusz_v1": TUSZ_SCALE, "tusz_v2": TUSZ_SCALE, "bids": TUSZ_SCALE, "chbmit": CHBMIT_SCALE,
           "siena": SIENA_SCALE}  # fmt: skip
 TITLES = {"TUSZ v1.5.2": "tusz_v1", "TUSZ v2": "tusz_v2", "BIDS": "bids", "CHB-MIT": "chbmit", "Siena": "siena"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyedflib
 import pytest
+import yaml
 from simulated_corpus import REPOSITORY, cases, simulation
 
 from pipeline.corpora import tusz
@@ -24,12 +25,14 @@ from pipeline.corpora.shards import read_manifest
 from pipeline.corpora.simulated_scalp import files_of, patients, write_patient, write_tree
 from pipeline.findings import Findings
 from pipeline.plugins import load_plugin
+from pipeline.settings.base import SettingsError
+from pipeline.settings.config import parse_config
+from pipeline.settings.simulation import READER_OF
 from pipeline.signals.montages import MONTAGES
 
 ONE_EACH = {kind: {"train": 1} for kind in ("CF", "AB")}
 SMALL = {"cohort": ONE_EACH, "minutes": 1.5, "recordings_per_patient": 2, "seizures": {"CF": [1], "AB": [2]}}
 TUSZ = ["tusz_v1", "tusz_v2"]
-READERS = {**dict.fromkeys(TUSZ, "tusz"), "bids": "bids", "chbmit": "chbmit", "siena": "siena"}
 NO_ROOM = re.compile(r"RECORDS.*|.*_events\.tsv")  # neither a comment nor another column is allowed in these
 
 
@@ -45,7 +48,7 @@ def identity(files: RecordingFiles) -> tuple[object, ...]:
     return files.recording, files.patient, files.session, files.montage, files.edf, own
 
 
-@pytest.fixture(scope="module", params=list(READERS))
+@pytest.fixture(scope="module", params=list(READER_OF))
 def corpus(request, tmp_path_factory):
     """A small corpus on disk: its settings and root."""
     settings = simulation(**SMALL, format=request.param)
@@ -94,7 +97,7 @@ def test_ids_fit_the_corpus_generation():
 
 def test_the_reader_finds_what_was_written(corpus):
     settings, root, written = corpus
-    found = load_plugin("corpora", READERS[settings.format]).find(root / "corpus", "auto")
+    found = load_plugin("corpora", READER_OF[settings.format]).find(root / "corpus", "auto")
     assert {identity(files) for files in found} == {identity(files) for files in written}
     named = {files_of(settings, patient, session).edf for patient in patients(settings) for session in (1, 2)}
     assert {files.edf for files in found} == named
@@ -275,3 +278,12 @@ def test_amplitudes_beyond_a_format_s_range_are_cut_at_its_limit(tmp_path):
         write_signals(path, [Channel("EEG CZ", wave, 5)], scale=scale, clock="00.00.00")
         with pyedflib.EdfReader(str(path)) as reader:
             assert reader.readSignal(0) == pytest.approx(np.clip(wave, -limit_uv, limit_uv), abs=0.2)
+
+
+def test_a_reader_of_another_format_stops_before_any_job():
+    values = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    values["corpora"]["synthetic"]["simulate"]["format"] = "siena"
+    with pytest.raises(SettingsError, match="'tusz' does not read .* 'siena'; set reader: siena"):
+        parse_config(values)
+    values["corpora"]["synthetic"]["reader"] = "siena"
+    parse_config(values)

@@ -18,15 +18,12 @@ from pipeline.findings import Findings
 from pipeline.plugins import load_plugin
 from pipeline.settings.clips import ClipCompat, ClipSettings
 from pipeline.settings.corpora import IndexSettings, SplitSettings
-from pipeline.settings.simulation import SimulationSettings
+from pipeline.settings.simulation import READER_OF, SimulationSettings
 from pipeline.stages.index import RECORDINGS, SEIZURES, index
 from pipeline.stages.ingest import SEGMENTS, Settings, ingest
 from pipeline.store import reading_store, writing_store
 
-READERS = {
-    "tusz_v1": ("tusz", "v1"), "tusz_v2": ("tusz", "v2"), "bids": ("bids", "auto"), "chbmit": ("chbmit", "auto"),
-    "siena": ("siena", "auto"),
-}  # fmt: skip
+VERSIONS = {"tusz_v1": "v1", "tusz_v2": "v2"}  # of the other readers: auto
 SMALL = {
     "cohort": {"CF": {"train": 2}, "AB": {"validation": 1}, "GN": {"test": 1}},
     "minutes": 1.5,
@@ -69,7 +66,7 @@ def read_back(root: Path, layout: str, montages: tuple[str, ...]) -> ReadBack:
         write_patient(root / "corpus", root / "truth", settings, patient)
         for session in range(1, settings.recordings_per_patient + 1):
             keys[files_of(settings, patient, session).recording] = (patient.number, session)
-    reader, version = READERS[layout]
+    reader, version = READER_OF[settings.format], VERSIONS.get(layout, "auto")
     found = load_plugin("corpora", reader).find(root / "corpus", version)
     findings = Findings(corpus=layout)
     listed = _dealt(found, layout, root / "corpus")
