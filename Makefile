@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed-from-lock
 ARGS ?=
 
-.PHONY: run qc broken-corpus test test-all lint format clean unlock bench minutes models
+.PHONY: run qc broken-corpus test test-all lint format clean unlock bench minutes models fuzz
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) $(ARGS)
@@ -40,6 +40,9 @@ bench: $(READY)
 
 minutes: $(READY)
 	$(BIN)/python -m workflow.lib.minutes $(ARGS)
+
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
 
 models: $(READY)
 	$(BIN)/python -m pipeline.models

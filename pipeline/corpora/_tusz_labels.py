@@ -4,6 +4,7 @@ The formats are known from public readers and guideline text rather than from co
 with irregular spacing, lost braces and missing comment lines, and report every row that they cannot read.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,11 +14,11 @@ from pipeline.corpora._event_rules import Row
 from pipeline.corpora.records import WHOLE_RECORDING
 from pipeline.findings import Findings
 
-_MONTAGE = re.compile(r"montage\s*=\s*(\d+)\s*,\s*([^:]+?)\s*:", re.IGNORECASE)
-_SYMBOLS = re.compile(r"symbols\s*\[\s*(\d+)\s*\]\s*=(.*)", re.IGNORECASE)
+_MONTAGE = re.compile(r"montage\s*=\s*(\d{1,6})\s*,\s*([^:]+?)\s*:", re.IGNORECASE)
+_SYMBOLS = re.compile(r"symbols\s*\[\s*(\d{1,6})\s*\]\s*=(.*)", re.IGNORECASE)
 _SYMBOL = re.compile(r"(\d+)\s*:\s*['\"]([^'\"]*)['\"]")
 _LABEL = re.compile(r"label\s*=(.*)", re.IGNORECASE)
-_DURATION = re.compile(r"#\s*duration\s*=\s*([0-9.]+)", re.IGNORECASE)
+_DURATION = re.compile(r"#\s*duration\s*=\s*(\d{1,9}(?:\.\d*)?)(?![\d.])", re.IGNORECASE)
 
 
 @dataclass
@@ -30,7 +31,7 @@ class LabelFile:
 
 def read_label_file(path: Path, findings: Findings) -> LabelFile:
     """Read any of the TUSZ annotation files, by its extension."""
-    read = {".tse": _read_tse, ".lbl": _read_lbl, ".csv": _read_csv}[path.suffix.lower().removesuffix("_bi")]
+    read = {".tse": _read_tse, ".lbl": _read_lbl}.get(path.suffix.lower().removesuffix("_bi"), _read_csv)
     text = path.read_bytes().decode("utf-8-sig", "replace")
     return read(text.splitlines(), path.name, findings)
 
@@ -55,7 +56,7 @@ def _read_tse(lines: list[str], name: str, findings: Findings) -> LabelFile:
         try:
             start_s, stop_s = float(fields[0]), float(fields[1])
             label = fields[2].lower()  # the whole third field (T06)
-            confidence = float(fields[3]) if len(fields) > 3 else 1.0
+            confidence = _probability(fields[3]) if len(fields) > 3 else 1.0
         except (ValueError, IndexError):
             _invalid(findings, f"{name}, line {number}", line, "not `start stop label probability`")
             continue
@@ -79,6 +80,8 @@ def _read_lbl(lines: list[str], name: str, findings: Findings) -> LabelFile:
                 found.rows += _lbl_rows(match[1], montage, symbols, f"{name}, line {number}")
             except ValueError as problem:
                 _invalid(findings, f"{name}, line {number}", line, str(problem))
+        elif line.lower().startswith(("montage", "symbols", "label")):
+            _invalid(findings, f"{name}, line {number}", line, "no montage, symbols or label row")
     found.duration_s = max((row.stop_s for row in found.rows), default=None)
     return found
 
@@ -89,7 +92,7 @@ def _lbl_rows(text: str, montage: dict[int, str], symbols: dict[int, list[str]],
     fields = [cell.strip() for cell in head.split(",") if cell.strip()]
     if len(fields) != 5 or not bracket:
         raise ValueError("not `level, sublevel, start, stop, channel, [probabilities]`")
-    probabilities = [float(cell) for cell in tail.replace("]", " ").split(",") if cell.strip()]
+    probabilities = [_probability(cell) for cell in tail.replace("]", " ").split(",") if cell.strip()]
     names = symbols.get(int(fields[0]), symbols.get(0, []))  # numbers come from the file itself (T07)
     if not probabilities or len(probabilities) > len(names) or max(probabilities) <= 0.0:
         raise ValueError(f"{len(probabilities)} probabilities for {len(names)} symbols, or all of them zero")
@@ -117,14 +120,17 @@ def _read_csv(lines: list[str], name: str, findings: Findings) -> LabelFile:
     found = LabelFile()
     for line in lines:
         if match := _DURATION.match(line.strip()):
-            found.duration_s = float(match[1].rstrip("."))
+            found.duration_s = float(match[1])
     for number, line in _lines(lines):
         cells = [cell.strip() for cell in line.split(",")]
         if cells[0].lower() == "channel":
             continue
+        if not cells[0]:
+            _invalid(findings, f"{name}, line {number}", line, "no channel")
+            continue
         try:
             channel, start_s, stop_s, label = _derivation_name(cells[0]), float(cells[1]), float(cells[2]), cells[3]
-            confidence = float(cells[4]) if len(cells) > 4 and cells[4] else 1.0
+            confidence = _probability(cells[4]) if len(cells) > 4 and cells[4] else 1.0
         except (ValueError, IndexError):
             _invalid(findings, f"{name}, line {number}", line, "not `channel,start_time,stop_time,label,confidence`")
             continue
@@ -139,6 +145,14 @@ def _read_csv(lines: list[str], name: str, findings: Findings) -> LabelFile:
             )
         )
     return found
+
+
+def _probability(text: str) -> float:
+    """A finite number; raises ValueError for `nan` and `inf`."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text.strip()!r} is no probability")
+    return value
 
 
 def _derivation_name(text: str) -> str:

@@ -22,7 +22,7 @@ ALL, WITH_SEIZURES = "RECORDS", "RECORDS-WITH-SEIZURES"
 LABEL = "seiz"
 _STEM = re.compile(r"(chb\d+)[a-z]?_\d+\+?")
 _FILE = re.compile(r"File\s+Name\s*:\s*(\S+)", re.IGNORECASE)
-_COUNT = re.compile(r"Number\s+of\s+Seizures\s+in\s+File\s*:\s*(\d+)", re.IGNORECASE)
+_COUNT = re.compile(r"Number\s+of\s+Seizures\s+in\s+File\s*:\s*(\d{1,9})(?!\d)", re.IGNORECASE)
 _EDGE = re.compile(r"Seizure\s*\d*\s*(Start|End)\s+Time\s*:\s*(\d+)", re.IGNORECASE)  # both spellings (T33)
 _SEIZURE = re.compile(r"Seizure\b", re.IGNORECASE)
 

@@ -5,6 +5,7 @@ A patient's split is a function of the patient alone, so that a new recording mo
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from pipeline.store import replacing
 
 SPLITS = ("train", "validation", "test")  # of a patient in several, the first wins (formats.md, T02)
 MANIFEST_COLUMNS = [field.name for field in fields(ManifestRow)]
+_NUMBER = re.compile(r"[0-9]{1,20}")
 _UNSAFE = ("\t", "\n", "\r", "\0")
 
 
@@ -168,9 +170,12 @@ def read_manifest(path: Path | str) -> list[ManifestRow]:
     if head.split("\t") != MANIFEST_COLUMNS:
         raise CorpusError(f"{path}: the first line must be {' '.join(MANIFEST_COLUMNS)}")
     rows = []
-    for line in lines:
-        values: dict[str, str | int] = dict(zip(MANIFEST_COLUMNS, line.split("\t"), strict=True))
-        row = ManifestRow(**{**values, "size": int(values["size"]), "mtime_ns": int(values["mtime_ns"])})  # type: ignore[arg-type]
+    for number, line in enumerate(lines, start=2):
+        cells = line.split("\t")
+        if len(cells) != len(MANIFEST_COLUMNS) or not all(map(_NUMBER.fullmatch, cells[-2:])):
+            raise CorpusError(f"{path}, row {number}: {line[:80]!r} is no row of a manifest; delete the file")
+        values: dict[str, str | int] = dict(zip(MANIFEST_COLUMNS, cells, strict=True))
+        row = ManifestRow(**{**values, "size": int(cells[-2]), "mtime_ns": int(cells[-1])})  # type: ignore[arg-type]
         inside = PurePosixPath(row.path)
         if inside.is_absolute() or ".." in inside.parts:
             raise CorpusError(f"{path}: {row.path} leaves the corpus folder")

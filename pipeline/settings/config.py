@@ -129,9 +129,10 @@ def parse_config(values: dict[str, Any]) -> Config:
 
     A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself.
     """
-    corpora = values.get("corpora", {})
-    resolved = {name: _inherited(corpora, name) for name in corpora}
-    return parse_section(Config, {**values, "corpora": resolved} if corpora else values)
+    corpora = values.get("corpora")
+    if not isinstance(corpora, dict):
+        return parse_section(Config, values)
+    return parse_section(Config, {**values, "corpora": {name: _inherited(corpora, name) for name in corpora}})
 
 
 def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) -> Any:
@@ -139,8 +140,9 @@ def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) 
     if not isinstance(own, dict) or "like" not in own:
         return own
     other = own["like"]
-    if other not in corpora or other in (*asked, name):
-        raise SettingsError(f"corpora.{name}.like: {other!r} is not another corpus; there are {', '.join(corpora)}")
+    if not isinstance(other, str) or other not in corpora or other in (*asked, name):
+        known = ", ".join(str(known) for known in corpora)
+        raise SettingsError(f"corpora.{name}.like: {str(other)[:80]!r} is not another corpus; there are {known}")
     return _overlaid(_inherited(corpora, other, (*asked, name)), {key: own[key] for key in own if key != "like"})
 
 

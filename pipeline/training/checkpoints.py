@@ -73,8 +73,8 @@ class Checkpoints:
             return None
         try:
             return self._read()
-        except (DamagedFile, SafetensorError) as error:
-            LOGGER.warning("the state to resume from cannot be used, the training begins anew: %s", error)
+        except (DamagedFile, SafetensorError, KeyError, TypeError, ValueError) as error:
+            LOGGER.warning("%s cannot be resumed from, the training begins anew: %s", self.state, error)
             self.state.unlink()
             return None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.clips import classes
 from pipeline.plugins import load_plugin
 from pipeline.sealing import UNSEALED, DamagedFile, checked_bytes, is_sealed, seal
-from pipeline.settings.base import Section, parse_section
+from pipeline.settings.base import Section, SettingsError, parse_section
 from pipeline.settings.training import FitSettings
 from pipeline.store import replacing
 
@@ -48,15 +48,31 @@ def build_model(settings: FitSettings, *, n_features: int) -> nn.Module:
 
 
 def load_model(path: Path, card: dict[str, Any], *, device: torch.device) -> tuple[nn.Module, FitSettings]:
-    """The trained model of a safetensors file and its card, ready to predict, and the settings it was trained with."""
+    """The trained model of a safetensors file and its card, ready to predict, and the settings it was trained with.
+
+    Raises SettingsError for a card, DamagedFile for weights that cannot be used.
+    """
+    n_features = card.get("n_features") if isinstance(card, dict) else None
+    if not isinstance(n_features, int) or n_features < 1 or "settings" not in card:
+        raise SettingsError(f"{path}, card: needs settings and n_features (a number), has {str(card)[:80]}")
     settings = parse_section(FitSettings, card["settings"], where=f"{path}, card")
-    model = build_model(settings, n_features=card["n_features"])
     weights = load_weights(path)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DamagedFile(path, f"its weights do not fit its card: {str(error)[:200]}", sealed=False) from None
+    wanted, found = _shapes(settings, n_features, path), {name: value.shape for name, value in weights.items()}
+    if wrong := sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name)):
+        raise DamagedFile(path, f"weights do not fit the card: {', '.join(wrong)[:200]}", sealed=False)
+    model = build_model(settings, n_features=n_features)
+    model.load_state_dict(weights)
     return model.to(device).eval(), settings
+
+
+def _shapes(settings: FitSettings, n_features: int, path: Path) -> dict[str, torch.Size]:
+    """Shapes of the weights of the model that a card describes; a wrong card must not claim memory."""
+    try:
+        with torch.device("meta"):
+            model = build_model(settings, n_features=n_features)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise SettingsError(f"{path}, card: no model has these sizes: {str(error)[:100]}") from None
+    return {name: value.shape for name, value in model.state_dict().items()}
 
 
 def save_weights(path: Path, state: dict[str, Tensor]) -> None:
