@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ LOCAL = {"localhost", "127.0.0.1", "::1"}
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # worth another try; any other status is an answer
 BLOCK = 1 << 18  # bytes read at a time
 MOST_REDIRECTS = 5
+MOST_LOST = 8  # files in a row given up for want of a good answer: the server is down, and the rest need not be tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +85,15 @@ class Client:
     generator: random.Random
     stop: threading.Event = field(default_factory=threading.Event)
     _not_before: float = 0.0
+    _lost: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def open(self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> Iterator[Any]:
         """Yield the reply (status below 400). Raises Interrupted where another try may help, else FetchError."""
         self._await_turn()
+        if self.stop.is_set():
+            raise FetchError("stopped; run again to go on")
         request = urllib.request.Request(
             url, method=method, headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {})}
         )
@@ -150,11 +155,38 @@ class Client:
         """What `once()` returns, tried again after each Interrupted. Raises FetchError after the last."""
         for attempt in range(self.manners.tries):
             try:
-                return once()
+                found = once()
             except Interrupted as error:
                 last = error
                 self.pause(attempt, last)
+            else:
+                self.won()
+                return found
+        self.lost()
         raise FetchError(f"{what}: {last}; gave up after {self.manners.tries} tries")
+
+    def lost(self) -> None:
+        """Note that something was given up; too many in a row end the whole fetch."""
+        with self._lock:
+            self._lost += 1
+            if self._lost >= MOST_LOST:
+                self.stop.set()
+
+    def won(self) -> None:
+        """Note that something came whole."""
+        with self._lock:
+            self._lost = 0
+
+    @contextmanager
+    def pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads for the jobs. An exception (Ctrl-C, a full disk) stops them at their next block."""
+        with ThreadPoolExecutor(self.manners.jobs) as threads:
+            try:
+                yield threads
+            except BaseException:
+                self.stop.set()
+                threads.shutdown(wait=True, cancel_futures=True)
+                raise
 
     def pause(self, attempt: int, error: Interrupted) -> None:
         """Wait before the next try: what the server asked for, else a doubled and jittered time."""

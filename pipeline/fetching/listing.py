@@ -10,11 +10,10 @@ import re
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pipeline.fetching.client import Client, Interrupted
+from pipeline.fetching.client import Client, Refused
 from pipeline.fetching.names import FetchError, refused_names
 
 MOST_BYTES = 1 << 24  # of SHA256SUMS.txt or of one page: 16 MiB, about 160 000 files
@@ -58,7 +57,7 @@ def list_physionet(client: Client, base: str, only: list[str], *, known: Callabl
         listing.refused.update(dict.fromkeys(missing, f"{RECORDS} names it, {SUMS} does not"))
     names = [name for name in listed if name not in listing.refused]
     wanted = [name for name in names if "/" not in name or matches(name, only)]
-    with ThreadPoolExecutor(client.manners.jobs) as pool:
+    with client.pool() as pool:
         sized = pool.map(lambda name: _with_size(client, base, name, f"sha256:{listed[name]}", known), wanted)
         for name, file in zip(wanted, sized, strict=True):
             if isinstance(file, RemoteFile):
@@ -86,23 +85,32 @@ def parse_sums(text: str, *, where: str) -> list[tuple[str, str]]:
 def _with_size(
     client: Client, base: str, name: str, checksum: str, known: Callable[[str, str], int | None]
 ) -> RemoteFile | FetchError:
-    url, size = base + urllib.parse.quote(name), known(name, checksum)
-    if size is not None:
-        return RemoteFile(name=name, url=url, size=size, checksum=checksum)
-
-    def ask() -> RemoteFile:
-        with client.open(url, method="HEAD") as reply:
-            stated = reply.headers.get("Content-Length") or ""
-            if not stated.isdecimal():
-                raise Interrupted("the server gives no size")
-            etag = reply.headers.get("ETag") or ""
-            return RemoteFile(name=name, url=url, size=int(stated), checksum=checksum, etag=etag)
-
+    url = base + urllib.parse.quote(name)
     try:
-        found: RemoteFile = client.trying(url, ask)
+        if (here := known(name, checksum)) is not None:
+            return RemoteFile(name=name, url=url, size=here, checksum=checksum)
+        size, etag = client.trying(url, lambda: _ask_size(client, url))
     except FetchError as error:
         return error
-    return found
+    return RemoteFile(name=name, url=url, size=size, checksum=checksum, etag=etag)
+
+
+def _ask_size(client: Client, url: str) -> tuple[int, str]:
+    """(size, ETag) by HEAD or, where the server does not answer that, by the first byte of the file."""
+    try:
+        with client.open(url, method="HEAD") as reply:
+            stated, etag = reply.headers.get("Content-Length") or "", reply.headers.get("ETag") or ""
+    except Refused as error:
+        if error.status not in {403, 405, 501}:
+            raise
+        stated = ""
+    if not stated.isdecimal():
+        with client.open(url, headers={"Range": "bytes=0-0"}) as reply:
+            stated = (reply.headers.get("Content-Range") or "").rpartition("/")[2]
+            etag = reply.headers.get("ETag") or ""
+    if not stated.isdecimal():
+        raise FetchError(f"{url}: the server gives no size")
+    return int(stated), etag
 
 
 def list_bucket(client: Client, base: str, prefix: str, only: list[str]) -> Listing:

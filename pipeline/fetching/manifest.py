@@ -36,10 +36,10 @@ COLUMNS = [column.name for column in fields(Row)]
 
 
 class Manifest:
-    """The rows of a folder; safe to add to from several threads."""
+    """The rows of a folder; safe to add to from several threads. `keep=False`: additions are not written."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.path = root, root / FILE
+    def __init__(self, root: Path, *, keep: bool = True) -> None:
+        self.root, self.path, self.keep = root, root / FILE, keep
         self.rows = read_rows(self.path)
         self._lock = threading.Lock()
         self._whole = False  # True once the end of the file is known to be the end of a line
@@ -47,6 +47,9 @@ class Manifest:
     def add(self, row: Row) -> None:
         """Append `row` and flush it to the disk."""
         with self._lock:
+            self.rows[row.name] = row
+            if not self.keep:
+                return
             if not self._whole:
                 self._drop_torn_line()
             with open(self.path, "a", encoding="utf-8") as text:
@@ -55,7 +58,6 @@ class Manifest:
                 text.write("\t".join(str(cell) for cell in astuple(row)) + "\n")
                 text.flush()
                 os.fsync(text.fileno())
-            self.rows[row.name] = row
 
     def _drop_torn_line(self) -> None:
         if self.path.exists():

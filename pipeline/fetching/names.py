@@ -52,6 +52,10 @@ def place(root: Path, name: str) -> Path:
     if why := refusal(name):
         raise FetchError(f"{name!a}: {why}")
     path, inside = root / name, root.resolve()
-    if not path.parent.resolve().is_relative_to(inside) or not path.resolve().is_relative_to(inside):
+    try:
+        stays = path.parent.resolve().is_relative_to(inside) and path.resolve().is_relative_to(inside)
+    except (OSError, RuntimeError):  # links in a circle
+        stays = False
+    if not stays:
         raise FetchError(f"{path}: leads out of {root} through a symbolic link; remove the link")
     return path

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -79,17 +79,22 @@ def fetch_all(
     replace: bool,
     report: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    """Fetch `files` with the client's number of jobs; `report(outcome)` after each. A full disk stops everything."""
+    """Fetch `files` with the client's number of jobs; `report(outcome)` after each.
+
+    A full disk or Ctrl-C stops everything; what the others have stays as parts. Once the server is given up, the files
+    that were not begun are left out of what is returned.
+    """
     outcomes = []
-    with ThreadPoolExecutor(client.manners.jobs) as pool:
+    with client.pool() as pool:
         waiting = [pool.submit(fetch_one, client, root, file, manifest, replace=replace) for file in files]
-        try:
-            for done in as_completed(waiting):
-                outcomes.append(done.result())
-                report(outcomes[-1])
-        finally:  # Ctrl-C, a full disk: the others stop at their next block; what they have stays as parts
-            client.stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        for done in as_completed(waiting):
+            if done.cancelled():
+                continue
+            outcomes.append(done.result())
+            report(outcomes[-1])
+            if client.stop.is_set():
+                for other in waiting:
+                    other.cancel()
     return sorted(outcomes, key=lambda outcome: outcome.name)
 
 
@@ -105,6 +110,7 @@ def fetch_one(client: Client, root: Path, file: RemoteFile, manifest: Manifest, 
         os.replace(content.part, path)
         _record(path, file, content.sha256.hexdigest(), manifest)
         _sweep_parts(path)
+        client.won()
         return Outcome(name=file.name, size=file.size, received=received)
     except FetchError as error:
         return Outcome(name=file.name, size=file.size, received=received, problem=str(error))
@@ -129,6 +135,7 @@ def _tries(client: Client, root: Path, file: RemoteFile) -> Iterator["_Content"]
             if wrong >= WRONG_CONTENT:
                 raise FetchError(f"{error} ({wrong} times)") from None
             if vain >= client.manners.tries:
+                client.lost()
                 raise FetchError(f"{error}; gave up after {vain} tries that brought nothing new") from None
             client.pause(max(0, vain - 1), error)
         else:
@@ -183,6 +190,12 @@ class _Content:
             with self.client.open(self.file.url, headers=headers) as reply:
                 if self.have and not self._continues(reply):
                     self._start_anew(out)
+                stated = reply.headers.get("Content-Length")
+                if stated and stated.isdecimal() and int(stated) != self.file.size - self.have:
+                    self.wrong = 1
+                    raise Interrupted(
+                        f"would bring {stated} bytes, not the {self.file.size - self.have} that are missing"
+                    )
                 for block in self.client.blocks(reply):
                     self._append(out, block)
         except Refused as error:

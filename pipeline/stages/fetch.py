@@ -17,6 +17,7 @@ import math
 import random
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from pipeline.store import replacing
 MOST_JOBS = 8  # connections to one public server
 SPARE = 1 << 28  # bytes left free on the disk
 GB = 1e9
+MOST_ROWS = 40  # of a table of failures
 
 
 def options() -> argparse.ArgumentParser:
@@ -61,8 +63,17 @@ def _add_fetch_options(command: argparse.ArgumentParser, base: str) -> None:
 
 
 def main() -> None:
-    """Dispatch the sub-command."""
+    """Read the command line and run it; Ctrl-C ends it with status 130."""
     arguments = options().parse_args()
+    try:
+        dispatch(arguments)
+    except KeyboardInterrupt:
+        print("stopped; run again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+def dispatch(arguments: argparse.Namespace) -> None:
+    """Run the sub-command."""
     if arguments.command == "list":
         print(corpora_table())
     elif arguments.command == "tusz":
@@ -97,8 +108,8 @@ def fetch(source: Source, arguments: argparse.Namespace) -> None:
     """List, say what it takes, fetch, report. Raises StageError where a file is not in place at the end."""
     logger, root = start(arguments), arguments.to
     client, base = connect(source, arguments, logger)
-    with locked(root):
-        manifest = Manifest(root)
+    with nullcontext() if arguments.dry_run else locked(root):
+        manifest = Manifest(root, keep=not arguments.dry_run)
         listing = list_files(client, source, base, arguments.only, manifest)
         here, problems = survey(root, listing, manifest, replace=arguments.replace)
         wanted = [file for file in listing.files if file.name not in problems and here[file.name][0] != "present"]
@@ -112,7 +123,9 @@ def fetch(source: Source, arguments: argparse.Namespace) -> None:
         progress = Progress(logger, len(wanted))
         outcomes = fetch_all(client, root, wanted, manifest, replace=arguments.replace, report=progress.say)
         manifest.tidy()
-    problems |= {outcome.name: outcome.problem for outcome in outcomes if outcome.problem}
+    ended = {outcome.name: outcome.problem for outcome in outcomes}
+    ended = {file.name: ended.get(file.name, "not tried: the server was given up") for file in wanted}
+    problems |= {name: why for name, why in ended.items() if why}
     if problems:
         raise StageError(f"{len(problems)} files are not in place; run again to go on\n{_table(problems)}")
     logger.info("%d files in %s; %s, %s", len(listing.files), root, source.licence, source.cite)
@@ -186,7 +199,7 @@ def demand_space(root: Path, listing: Listing, wanted: list[RemoteFile], here: d
     """Print the totals. Raises StageError where the disk is too small for what is to be fetched."""
     total = sum(file.size for file in listing.files) / GB
     needed = sum(file.size - here[file.name][1] for file in wanted)
-    free = shutil.disk_usage(root).free
+    free = shutil.disk_usage(next(place for place in (root, *root.absolute().parents) if place.exists())).free
     summary = f"{len(wanted)} files, {needed / GB:.3f} GB to fetch; {free / GB:.3f} GB free in {root}"
     print(f"{len(listing.files)} files, {total:.3f} GB in all; {summary}")
     if needed + SPARE > free:
@@ -194,7 +207,9 @@ def demand_space(root: Path, listing: Listing, wanted: list[RemoteFile], here: d
 
 
 def _table(problems: dict[str, str]) -> str:
-    return "\n".join(f"  {name!a}: {why}" for name, why in sorted(problems.items()))
+    rows = [f"  {name!a}: {why}" for name, why in sorted(problems.items())]
+    more = [f"  and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
+    return "\n".join([*rows[:MOST_ROWS], *more])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Site:
     ranges: bool = True
     etags: dict[str, str] = field(default_factory=dict)
     page_keys: int = 1000
+    head_status: int = 200
 
     def add_project(self, files: dict[str, bytes | int], *, records: bool = True) -> None:
         """A PhysioNet project: the files, RECORDS and SHA256SUMS.txt as that site writes it (one blank)."""
@@ -108,9 +109,15 @@ class Handler(BaseHTTPRequestHandler):
         if path not in site.content:
             self.reply(404, b"no such file", {}, path)
             return
+        if head and site.head_status != 200:
+            self.reply(site.head_status, b"", {}, path)
+            return
         body, etag = site.content[path], site.etags.get(path, '"v1"')
         size, start = body if isinstance(body, int) else len(body), 0
-        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked and asked[2] == "0" and site.ranges:
+            self.reply(206, b"?", {"Content-Range": f"bytes 0-0/{size}", "ETag": etag}, path)
+            return
         if asked and site.ranges and self.headers.get("If-Range", etag) == etag:
             start = int(asked[1])
         if start and start >= size:
@@ -239,11 +246,23 @@ def corrupt(handler: Handler, path: str) -> bool:
     return True
 
 
+def unstated(body: bytes) -> Callable[[Handler, str], bool]:
+    """Send this body without saying how long it is; the end of the connection ends it."""
+
+    def fault(handler: Handler, path: str) -> bool:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.send(body, path)
+        handler.close_connection = True
+        return True
+
+    return fault
+
+
 def truncate(handler: Handler, path: str) -> bool:
     """Send half of it as if it were the whole."""
     body = handler.server.site.content[path]
-    handler.reply(200, body[: len(body) // 2], {}, path)
-    return True
+    return unstated(body[: len(body) // 2])(handler, path)
 
 
 def drip(handler: Handler, path: str) -> bool:

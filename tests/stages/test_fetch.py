@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.fetching.client import Manners
+from pipeline.fetching.client import MOST_LOST, Manners
 from pipeline.fetching.manifest import FILE, LOCK, read_rows
 from pipeline.stages import fetch
 from pipeline.stages.command import run
@@ -29,6 +29,7 @@ from tests.fetching.hostile_server import (
     sha256,
     silence,
     truncate,
+    unstated,
 )  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -118,9 +119,9 @@ def test_a_dry_run_lists_sizes_checksums_and_space_and_fetches_nothing(site, tar
         assert sha256(body) in line
         assert "missing" in line
     assert "7 files" in said.out
-    assert f"{shutil.disk_usage(target).free / 1e9:.0f}"[:1] in said.out.split("GB free")[0].split(";")[-1]
+    assert f"{shutil.disk_usage(target.parent).free / 1e9:.0f}"[:1] in said.out.split("GB free")[0].split(";")[-1]
     assert site.total_served(".edf", ".seizures", "summary.txt", "SUBJECT-INFO") == 0
-    assert not list(target.rglob("*.edf*"))
+    assert not target.exists()
 
 
 def test_only_takes_what_fits_and_the_lists_and_names_a_pattern_that_fits_nothing(site, target, command) -> None:
@@ -195,7 +196,7 @@ def test_a_flipped_bit_is_fetched_anew_and_twice_is_a_failure(site, target, comm
     in_place(target, RECORDINGS)
 
 
-def test_half_a_file_sent_as_whole_is_completed(site, target, command) -> None:
+def test_half_a_file_sent_without_a_length_is_completed(site, target, command) -> None:
     name = "chb01/chb01_01.edf"
     site.faults[f"/{name}"] = [truncate]
     assert fetched(site, target, command, "--only", name).status == 0
@@ -203,9 +204,23 @@ def test_half_a_file_sent_as_whole_is_completed(site, target, command) -> None:
     assert site.gets(f"/{name}")[1]["Range"] == f"bytes={SIZE // 2}-"
 
 
+def test_a_reply_of_another_size_is_not_read(site, target, command) -> None:
+    name = "chb01/chb01_01.edf"
+    shorter = say(200, RECORDINGS[name][:-7])
+    site.faults[f"/{name}"] = [shorter]
+    assert fetched(site, target, command, "--only", name).status == 0
+    in_place(target, {name: RECORDINGS[name]})
+    (target / name).unlink()
+    site.faults[f"/{name}"] = [shorter, shorter]
+    said = fetched(site, target, command, "--only", name)
+    assert said.status == 1
+    assert f"would bring {SIZE - 7} bytes, not the {SIZE}" in said.log
+    assert not list(target.rglob("*.part"))
+
+
 def test_more_than_the_listing_gives_is_never_written(site, target, command) -> None:
     name = "chb01/chb01_01.edf"
-    longer = say(200, RECORDINGS[name] + b"x" * 100_000)
+    longer = unstated(RECORDINGS[name] + b"x" * 100_000)
     site.faults[f"/{name}"] = [longer, longer]
     said = fetched(site, target, command, "--only", name)
     assert said.status == 1
@@ -249,6 +264,45 @@ def test_tries_end(site, target, command) -> None:
     assert said.status == 1
     assert len(site.gets(f"/{name}")) == 4
     assert "500" in said.log
+
+
+def test_a_server_that_is_down_is_given_up_as_a_whole(site, target, command) -> None:
+    many = {f"chb03/chb03_{number:03d}.edf": noise(number, 1000) for number in range(60)}
+    site.add_project(many)
+    for name in many:
+        site.faults[f"/{name}"] = [say(500)] * 99
+    said = fetched(site, target, command, "--tries", 2, "--only", "chb03/*")
+    assert said.status == 1
+    assert "not tried" in said.log
+    assert "and 20 more" in said.log
+    assert sum(len(site.gets(f"/{name}")) for name in many) <= 2 * (MOST_LOST + 8)
+
+
+def test_a_server_without_head_tells_the_size_with_the_first_byte(site, target, command) -> None:
+    site.head_status = 405
+    assert fetched(site, target, command).status == 0
+    in_place(target, RECORDINGS)
+
+
+def test_ctrl_c_leaves_parts_and_says_so(site, target, command) -> None:
+    site.faults["/chb02/chb02_16+.edf"] = [stall_after(1 << 20)]
+    process = start_process(site, target, stderr=subprocess.PIPE)
+    part = wait_for_part(target / "chb02", 1 << 20)
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "run again" in log
+    assert "Traceback" not in log
+    assert part.exists()
+    assert fetched(site, target, command).status == 0
+    in_place(target, RECORDINGS)
+
+
+def start_process(site: Site, target: Path, *, stderr: int) -> subprocess.Popen:
+    words = [sys.executable, "-m", "pipeline.stages.fetch", "chbmit", "--to", target, "--mirror", site.url]
+    return subprocess.Popen(
+        [*words, "--jobs", "1"], cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=stderr, text=True
+    )  # fmt: skip
 
 
 def test_a_file_that_is_gone_is_one_failure_and_the_others_arrive(site, target, command) -> None:
@@ -402,19 +456,7 @@ def test_verify_reads_everything_again(site, target, command) -> None:
 
 def test_a_kill_in_the_middle_costs_only_what_was_on_the_way(site, target, command) -> None:
     site.faults["/chb02/chb02_16+.edf"] = [stall_after(1 << 20)]
-    words = [
-        sys.executable,
-        "-m",
-        "pipeline.stages.fetch",
-        "chbmit",
-        "--to",
-        str(target),
-        "--mirror",
-        site.url,
-        "--jobs",
-        "1",
-    ]
-    process = subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_process(site, target, stderr=subprocess.DEVNULL)
     part = wait_for_part(target / "chb02", 1 << 20)
     process.send_signal(signal.SIGKILL)
     process.wait()
