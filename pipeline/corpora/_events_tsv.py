@@ -6,21 +6,25 @@ decides what an unknown type means; a row that cannot be read raises EventTableE
 
 import csv
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.corpora._event_rules import Row
-from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE
+from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE, HED, szcore_code
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Findings
-from pipeline.signals.labels import shown_number
+from pipeline.signals.labels import shown_code, shown_number
 from pipeline.store import replacing
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 TYPE_COLUMNS = ("eventType", "trial_type", "label")
+EXTRA_TYPES = ("sz_foc_ua",)  # named by the standard's text, not by its list
 UNKNOWN = "n/a"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9'.-]*")  # of a derivation or electrode: nothing that a spreadsheet runs
 LEAST_S = 0.01  # two decimals: anything shorter would be written as no event at all
 
 
@@ -78,21 +82,38 @@ def _cells(line: str, mark: str, name: str, number: int) -> list[str]:
 def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Callable[[str], str]) -> list[Row]:
     """A line as rows: one for the whole recording, and one for each channel that it lists.
 
-    `code` turns the event type into the label, and may raise EventTableError. A confidence that is no number from 0 to
-    1 counts as unknown, which is 1.
+    `code` turns the event type into the label, or raises EventTableError saying what is wrong with it. A confidence
+    that is no number from 0 to 1 counts as unknown, which is 1.
     """
     place = f"{table.name}, line {number}"
     start_s = _seconds(cells, "onset", place)
     whole = Row(
         start_s=start_s,
         stop_s=start_s + _seconds(cells, "duration", place),
-        label=code(cells[table.type_column or ""]),
+        label=_labelled(code, cells[table.type_column or ""], place),
         place=place,
         confidence=confidence_of(cells.get("confidence", UNKNOWN)),
     )
     listed = "" if cells.get("channels") in (None, UNKNOWN) else cells["channels"]
     names = ["".join(name.upper().split()) for name in listed.split(",")]
     return [whole, *(replace(whole, channel=name) for name in dict.fromkeys(names) if name)]
+
+
+def _labelled(code: Callable[[str], str], event_type: str, place: str) -> str:
+    try:
+        return code(event_type)
+    except EventTableError as problem:
+        raise EventTableError(f"{place}: {problem}") from None
+
+
+def listed_code(event_type: str) -> str:
+    """The code of an event type that the standard lists; case matters (T42). Raises EventTableError for any other."""
+    code = szcore_code(event_type)
+    if code is not None and (event_type in HED or event_type in EXTRA_TYPES):
+        return code
+    near = EVENT_TYPE.get(event_type.lower()) or next(iter(get_close_matches(event_type, HED, n=1, cutoff=0.4)), "sz")
+    shown = shown_code(event_type)
+    raise EventTableError(f"no event type of HED-SCORE's list but {shown}; the nearest is {near!r}")
 
 
 def settled(lines: Iterable[list[Row]]) -> list[Row]:
@@ -191,9 +212,13 @@ def _span(event: Event, duration_s: float, least_s: float) -> tuple[float, float
 
 def _channels_of(event: Event, events: Sequence[Event]) -> list[str]:
     """Derivations with an event of their own in the span of a file-level one, in order of name."""
-    own = {
-        other.channel
-        for other in events
-        if other.channel != WHOLE_RECORDING and other.onset_s < event.offset_s and event.onset_s < other.offset_s
-    }
-    return sorted(own)
+    return sorted(
+        {
+            other.channel
+            for other in events
+            if other.channel != WHOLE_RECORDING
+            and _NAME.fullmatch(other.channel)
+            and other.onset_s < event.offset_s
+            and event.onset_s < other.offset_s
+        }
+    )

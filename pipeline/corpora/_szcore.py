@@ -62,7 +62,8 @@ HED: dict[str, str] = {
     BACKGROUND: "Continuous-background-activity",
     "sz": "Unclassified-epileptic-seizure",
     "sz_foc": "Awareness-unknown-focal-onset-epileptic-seizure",
-    **_FOCAL,
+    "sz_foc_a": _FOCAL["sz_foc_a"],
+    "sz_foc_ia": _FOCAL["sz_foc_ia"],  # `sz_foc_ua` itself is not in the list, only its refinements
     **{name: tag for stem, own in _FOCAL.items() for name, tag in _family(stem, own, _FOCAL_SIGNS).items()},
     "sz_foc_f2b": "Focal-to-bilateral-tonic-clonic-focal-onset-epileptic-seizure, Tonic-clonic-motor-seizure",
     **_family("sz_gen", "Generalized-onset-epileptic-seizure", _GENERALISED_SIGNS),

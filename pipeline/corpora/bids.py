@@ -6,29 +6,26 @@ the JSON files say nothing that the EDF does not say better, and are not opened.
 """
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 
-from pipeline.corpora._event_rules import DISAGREE_S, Row, seizures, to_events
+from pipeline.corpora._event_rules import DISAGREE_S, seizures, to_events
 from pipeline.corpora._events_tsv import (
     EventTable,
     EventTableError,
     event_rows,
+    listed_code,
     note_without_rows,
     read_table,
     settled,
     stated_duration,
 )
-from pipeline.corpora._szcore import EVENT_TYPE, HED, szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
-from pipeline.signals.labels import shown_code
 
 VERSIONS = ("auto",)
 FILE_NAMES = "needed"  # codes, by which events are found: docs/privacy.md
 PARTICIPANTS = "participants.tsv"
-EXTRA_TYPES = ("sz_foc_ua",)  # named by the standard's text, not by its list
 _NAME = re.compile(r"sub-([A-Za-z0-9+]+)(?:_ses-([A-Za-z0-9+]+))?(?:_[a-z]+-[A-Za-z0-9+]+)*_eeg\.edf", re.IGNORECASE)
 _OTHER_FORMATS = ("_eeg.bdf", "_eeg.vhdr", "_eeg.set")
 _OTHER_DATA = ("ieeg", "meg", "anat", "func", "beh", "motion", "nirs")  # of BIDS: not this reader's
@@ -99,30 +96,13 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
         table.require("onset", "duration")
         if table.type_column is None:
             table.require("eventType")
-        rows = settled([_line_rows(table, number, cells) for number, cells in table.lines])
+        rows = settled([event_rows(table, number, cells, listed_code) for number, cells in table.lines])
     except EventTableError as problem:
         message = f"{problem}; correct it and run again"
         raise Rejected(Finding(code="annotation_invalid", severity="error", action="skip", message=message)) from None
     note_without_rows(table, findings)
     _compare_duration(table, duration_s, findings)
     return to_events(seizures(rows, duration_s, findings))
-
-
-def _line_rows(table: EventTable, number: int, cells: dict[str, str]) -> list[Row]:
-    def code(text: str) -> str:
-        return _code(text, f"{table.name}, line {number}")
-
-    return event_rows(table, number, cells, code)
-
-
-def _code(event_type: str, place: str) -> str:
-    """The code of a listed event type; case matters (T42)."""
-    code = szcore_code(event_type)
-    if code is not None and (event_type in HED or event_type in EXTRA_TYPES):
-        return code
-    near = EVENT_TYPE.get(event_type.lower()) or next(iter(get_close_matches(event_type, HED, n=1, cutoff=0.4)), "sz")
-    shown = shown_code(event_type)
-    raise EventTableError(f"{place}: no event type of HED-SCORE's list but {shown}; the nearest is {near!r}")
 
 
 def _compare_duration(table: EventTable, duration_s: float, findings: Findings) -> None:
