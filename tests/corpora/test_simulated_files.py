@@ -283,7 +283,7 @@ def test_amplitudes_beyond_a_format_s_range_are_cut_at_its_limit(tmp_path):
 def test_a_reader_of_another_format_stops_before_any_job():
     values = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     values["corpora"]["synthetic"]["simulate"]["format"] = "siena"
-    with pytest.raises(SettingsError, match="'tusz' does not read .* 'siena'; set reader: siena"):
+    with pytest.raises(SettingsError, match=r"'tusz' does not read .* 'siena'; set reader: siena"):
         parse_config(values)
     values["corpora"]["synthetic"]["reader"] = "siena"
     parse_config(values)
