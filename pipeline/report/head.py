@@ -61,7 +61,8 @@ def graph_picture(
         panels = figure.subplots(1, len(SHARES))
         for axes, share, kept in zip(panels, SHARES, sweep, strict=True):
             _outline(axes)
-            _draw_edges(axes, kept, places, directed=not np.allclose(weights, np.transpose(weights)))
+            directed = not np.allclose(weights, np.transpose(weights))
+            _draw_edges(axes, kept, places, directed=directed, arrows=word == "derivation")
             dots = draw(axes, values, places, scale)
             weakest = f", weight ≥ {kept[-1]['weight']:.3f}" if kept else ""
             axes.set_title(f"{_share_words(share)}: {len(kept)} edges{weakest}", loc="center", fontsize=8.5, pad=2)
@@ -132,15 +133,19 @@ def _outline(axes: Axes) -> None:
     axes.set_axis_off()
 
 
-def _draw_edges(axes: Axes, kept: list[dict[str, Any]], places: dict[str, NDArray], *, directed: bool) -> None:
+def _draw_edges(
+    axes: Axes, kept: list[dict[str, Any]], places: dict[str, NDArray], *, directed: bool, arrows: bool
+) -> None:
+    """Lines between nodes; where the nodes are arrows, bent from middle to middle, or those of a chain lie on them."""
     strongest = max((edge["weight"] for edge in kept), default=1.0)
+    bend, gap = (0.3 if arrows else 0.1 if directed else 0.0), (0 if arrows else 7)
     for edge in kept:
         width = 0.4 + 1.8 * edge["weight"] / strongest
         arrow = FancyArrowPatch(
             tuple(places[edge["from"]]), tuple(places[edge["to"]]), arrowstyle="-|>" if directed else "-",
             mutation_scale=6,
-            shrinkA=7, shrinkB=8, linewidth=width, color="#777777",
-            connectionstyle="arc3,rad=0.1" if directed else "arc3",
+            shrinkA=gap, shrinkB=gap + (not arrows), linewidth=width, color="#777777",
+            connectionstyle=f"arc3,rad={bend}",
         )  # fmt: skip
         axes.add_patch(arrow)
 
