@@ -92,7 +92,12 @@ def write_case(root: Path, case: Sequence[Written]) -> None:
 def write_tree(root: Path, listed: Sequence[RecordingFiles]) -> None:
     """Description, participants, splits, read-me."""
     write_text(root / "README.txt", READ_ME.format(corpus="BIDS-EEG with HED-SCORE events"))
-    description = {"Name": "Ictograph, synthetic scalp EEG", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    description = {
+        "Name": "synthetic scalp EEG",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "raw",
+        "Authors": ["Ictograph's built-in simulator"],
+    }
     write_text(root / "dataset_description.json", json.dumps(description, indent=1) + "\n")
     people = sorted({files.patient for files in listed})
     rows = ["participant_id\tremark", *(f"sub-{patient}\tsynthetic" for patient in people)]
