@@ -17,12 +17,15 @@ from pipeline.signals.edf_header import FIELD_WIDTHS, FIXED_BYTES, SAMPLE_BYTES,
 from pipeline.store import replacing
 
 LABEL, TRANSDUCER, UNIT, PREFILTER, RESERVED = 0, 1, 2, 7, 9  # columns of FIELD_WIDTHS
+TEXT_COLUMNS = (LABEL, TRANSDUCER, UNIT, PREFILTER, RESERVED)
 FIRST_DAY, DAYS = date(1985, 1, 1), 36525  # what the two-digit years of EDF can say: 1985 to 2084
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 BLOCK_BYTES = 1 << 24  # copied at a time
 _DAY = re.compile(rb"(\d\d)[.:/-](\d\d)[.:/-](\d\d)")
 _TIME = re.compile(rb"(\d\d)[.:](\d\d)[.:](\d\d)")
 _STARTDATE = re.compile(rb"Startdate (\d\d)-([A-Za-z]{3})-(\d{4})\b")
+_KIND = re.compile(rb"^EDF\+[CD]")
+_BLANKS = re.compile(r"\b(?:X|Startdate|synthetic)\b", re.IGNORECASE)  # what is there anew
 _NUMBER = re.compile(rb"[+-]?[0-9]*[.,]?[0-9]*(?:[eE][+-]?[0-9]{1,2})?")
 _FILTER = re.compile(
     r"(?:HP|LP|N|NOTCH|BP) ?[:=]? ?(?:DC|OFF|[0-9]{1,4}(?:[.,][0-9]{1,3})?) ?(?:m?Hz|kHz|s)?", re.IGNORECASE
@@ -49,7 +52,8 @@ def copy_edf(source: Path, target: Path, *, shift_days: int, words: frozenset[st
     with open(source, "rb") as read, replacing(target) as temporary, open(temporary, "wb") as written:
         raw = read.read(header.header_bytes)
         _check_annotation_labels(raw, header)
-        written.write(clean_header(raw, header, shift_days, removed))
+        removed.texts += identity_texts(raw, header)
+        written.write(clean_header(raw, header, shift_days))
         for block in _blocks(read, header):
             written.write(_clean_block(block, header, words, removed))
     if removed.annotations:
@@ -76,41 +80,49 @@ def cell(raw: bytes, header: EdfHeader, column: int, index: int) -> bytes:
     return raw[start : start + FIELD_WIDTHS[column]]
 
 
-def clean_header(raw: bytes, header: EdfHeader, shift_days: int, removed: Removed) -> bytes:
-    """The header's bytes anew. Texts that do not stay go into `removed`."""
-    patient, recording, reserved = raw[8:88], raw[88:168], raw[192:236]
-    removed.texts += [_text(part) for part in (patient, recording, reserved[5:])]
-    kind = reserved[:5] if reserved[:5] in (b"EDF+C", b"EDF+D") else b""
-    if not kind:
-        removed.texts.append(_text(reserved))
+def identity_texts(raw: bytes, header: EdfHeader) -> list[str]:
+    """Every text of a header that may say something about a person; known labels, units and filters do not.
+
+    Apart from the cleaning, so that a fault there is found by the search for these.
+    """
+    texts = [_BLANKS.sub("", _text(part)) for part in (raw[8:88], raw[88:168], _KIND.sub(b"", raw[192:236]))]
+    for signal in header.signals:
+        cells = {column: _text(cell(raw, header, column, signal.index)) for column in TEXT_COLUMNS}
+        known = {LABEL: signal.label, UNIT: signal.unit, PREFILTER: _filters(cells[PREFILTER])}
+        texts += [text for column, text in cells.items() if text != known.get(column)]
+    return texts
+
+
+def clean_header(raw: bytes, header: EdfHeader, shift_days: int) -> bytes:
+    """The header's bytes anew, of what may stay."""
+    kind = _KIND.match(raw[192:236])
     time, n = _TIME.fullmatch(raw[176:184]), len(header.signals)
     fixed = [
         (b"0", 8), (b"X X X X" + (b" synthetic" if header.synthetic else b""), 80),
-        (b"Startdate " + _shifted_startdate(recording, shift_days) + b" X X X", 80),
+        (b"Startdate " + _shifted_startdate(raw[88:168], shift_days) + b" X X X", 80),
         (_shifted_day(raw[168:176], shift_days), 8), (b".".join(time.groups()) if time else b"00.00.00", 8),
-        (str(header.header_bytes).encode(), 8), (kind, 44), (str(header.n_records).encode(), 8),
+        (str(header.header_bytes).encode(), 8), (kind[0] if kind else b"", 44), (str(header.n_records).encode(), 8),
         (_number(raw[244:252]), 8), (str(n).encode(), 4),
     ]  # fmt: skip
     cells = ((column, i) for column in range(len(FIELD_WIDTHS)) for i in range(n))
-    entries = b"".join(_clean_cell(raw, header, k, i, removed).ljust(FIELD_WIDTHS[k]) for k, i in cells)
+    entries = b"".join(_clean_cell(raw, header, column, i).ljust(FIELD_WIDTHS[column]) for column, i in cells)
     return b"".join(text.ljust(width) for text, width in fixed) + entries
 
 
-def _clean_cell(raw: bytes, header: EdfHeader, column: int, index: int, removed: Removed) -> bytes:
-    was = cell(raw, header, column, index)
-    signal = header.signals[index]
-    if column in (LABEL, UNIT):
-        kept = signal.label if column == LABEL else signal.unit.replace("?", "")
-    elif column == PREFILTER:
-        kept = " ".join(found[0].strip() for found in _FILTER.finditer(_text(was)))
-        kept = kept if len(kept.replace(" ", "")) == len(_text(was).replace(" ", "")) else ""
-    elif column in (TRANSDUCER, RESERVED):
-        kept = ""
-    else:
+def _clean_cell(raw: bytes, header: EdfHeader, column: int, index: int) -> bytes:
+    was, signal = cell(raw, header, column, index), header.signals[index]
+    if column in (TRANSDUCER, RESERVED):
+        return b""
+    if column not in TEXT_COLUMNS:
         return _number(was)
-    if kept != _text(was):
-        removed.texts.append(_text(was))
-    return kept.encode("latin-1", "replace")
+    kept = {LABEL: signal.label, UNIT: signal.unit.replace("?", ""), PREFILTER: _filters(_text(was))}
+    return kept[column].encode("latin-1", "replace")
+
+
+def _filters(text: str) -> str:
+    """The filters that a prefilter field names, if it names nothing else."""
+    found = "".join(match[0] for match in _FILTER.finditer(text))
+    return text if found.replace(" ", "") == text.replace(" ", "") else ""
 
 
 def _text(raw: bytes) -> str:

@@ -31,7 +31,7 @@ def wanted_texts(texts: Iterable[str], words: frozenset[str]) -> set[bytes]:
     """What must not come out: each text and each of its words, in lower case, but for words of the field."""
     found: set[str] = set()
     for text in texts:
-        found.update((text.strip(), *_PARTS.findall(text)))
+        found.update((text.strip(), *text.split(), *_PARTS.findall(text)))
     kept = {text.lower() for text in found if len(text) >= SHORTEST and not is_known_label(text)} - words - WRITTEN
     return {form for text in kept for form in (text.encode("utf-8", "replace"), text.encode("latin-1", "replace"))}
 

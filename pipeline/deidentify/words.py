@@ -20,9 +20,7 @@ def read_words(path: Path | str) -> frozenset[str]:
     words = [word for line in lines for word in line.partition("#")[0].split()]
     wrong = [word for word in words if not _WORD.fullmatch(word)]
     if wrong or not words:
-        raise CorpusError(
-            f"{path}: {wrong[0] if wrong else 'no word'!r}; words start with a letter, one or more a line"
-        )
+        raise CorpusError(f"{path}: {wrong[0] if wrong else 'nothing'!r} is no word; words start with a letter")
     return frozenset(word.casefold() for word in words)
 
 
