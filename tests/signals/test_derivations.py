@@ -235,12 +235,28 @@ def test_a_file_without_any_electrode(tmp_path):
     assert refused(EdfFile(channels).write(tmp_path / "a.edf")).code == "not_eeg"
 
 
+def incidence(nodes, electrodes):
+    """What each derivation (d, n) sees of the electrodes: 1 and -1."""
+    links = np.zeros((len(nodes), len(electrodes)))
+    for row, node in zip(links, nodes, strict=True):
+        first, second = electrodes_of(node)
+        row[electrodes.index(first)], row[electrodes.index(second)] = 1, -1
+    return links
+
+
+def test_the_temporal_tie_of_chb_mit_lets_errors_add_up():
+    """The figures of docs/montages.md: rank 19 of 21, and what noise of 1 on each derivation does to a difference."""
+    electrodes = [*ELECTRODES, "FT9", "FT10"]
+    links = incidence([*DOUBLE_BANANA, "T3-FT9", "FT9-FT10", "FT10-T4"], electrodes)
+    assert np.linalg.matrix_rank(links) == 19
+    inverse = np.linalg.pinv(links)
+    for pair, noise in (("T3-T4", 1.73), ("FP1-FP2", 2.45), ("C3-C4", 2.65)):
+        assert np.linalg.norm(incidence([pair], electrodes)[0] @ inverse) == pytest.approx(noise, abs=0.005)
+
+
 def test_no_referential_recording_follows_from_a_double_banana():
     """The argument of docs/montages.md: rank 16 of 19, so that three signals of time would have to be guessed."""
-    links = np.zeros((18, 19))
-    for row, node in zip(links, DOUBLE_BANANA, strict=True):
-        first, second = electrodes_of(node)
-        row[ELECTRODES.index(first)], row[ELECTRODES.index(second)] = 1, -1
+    links = incidence(DOUBLE_BANANA, ELECTRODES)
     assert np.linalg.matrix_rank(links) == 16
     kernel = np.linalg.svd(links)[2][16:]  # what no derivation sees: a constant on each of three islands
     islands = [{ELECTRODES[e] for e in np.flatnonzero(np.abs(kernel.T @ kernel)[k] > 1e-9)} for k in range(19)]
