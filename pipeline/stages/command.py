@@ -1,6 +1,7 @@
 """The frame of every stage: options that all share, a log on file and terminal, one plain line per error."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -53,7 +54,9 @@ def run(main: Callable[[], None]) -> None:
         main()
     except DamagedFile as error:
         _stop(f"{error}{_put_aside(error)}")
-    except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, StrictError, OSError) as error:
+    except OSError as error:
+        _stop(f"{error}{_remedy(error)}")
+    except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, StrictError) as error:
         _stop(str(error))
 
 
@@ -64,6 +67,15 @@ def _stop(message: str) -> None:
     else:
         print(f"error: {message}", file=sys.stderr)
     sys.exit(1)
+
+
+def _remedy(error: OSError) -> str:
+    """What to do where a result could not be written (faults.md, row 19)."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "; make room, then run the same command again: what is finished stays"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "; give the right to write there, or set `results` to another folder, then run again"
+    return ""
 
 
 def _put_aside(error: DamagedFile) -> str:

@@ -154,6 +154,11 @@ class _Run:
             if self.settings.loop.checkpoint != "loss":
                 logits.append(output.cpu().numpy().astype(np.float64))
         row = {"validation_loss": sum(losses) / len(rows)}
+        if not math.isfinite(row["validation_loss"]):
+            raise Diverged(
+                f"the validation loss is {row['validation_loss']}; the state of the epoch before is kept; "
+                "lower training.<task>.<length>.learning_rate or clip_norm"
+            )
         if not logits:
             return row
         score = checkpoint_score(self.data.labels[rows], np.concatenate(logits), self.settings.loop.checkpoint)

@@ -6,7 +6,7 @@ from pipeline.findings import CorpusError
 
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
-from workflow.lib import job_settings, planning
+from workflow.lib import job_settings, planning, run_lock
 from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import Inputs, encoder_run
@@ -33,7 +33,9 @@ except (SettingsError, planning.PlanError, CorpusError) as error:
 PATHS = Paths(CFG.results)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
-STRICT = "--strict" if CFG.signals.strict else ""  # for stages that use no other setting of signals
+STRICT = (
+    "--strict" if CFG.signals.strict else ""
+)  # for stages that use no other setting of signals
 
 
 wildcard_constraints:
@@ -80,3 +82,23 @@ def reader(wildcards):
 
 def run_model(wildcards):
     return f"models.{CFG.runs[wildcards.run].model}"
+
+
+onstart:
+    try:
+        left_by = run_lock.take(CFG.results)
+    except run_lock.FolderInUse as error:
+        raise WorkflowError(str(error))
+    if left_by:
+        print(
+            f"the run before did not end well ({left_by}); its lock is taken over",
+            file=sys.stderr,
+        )
+
+
+onsuccess:
+    run_lock.release(CFG.results)
+
+
+onerror:
+    run_lock.release(CFG.results)
