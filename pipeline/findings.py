@@ -5,7 +5,7 @@ Every input ends as used, used with findings, skipped or rejected; nothing is dr
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,8 +210,11 @@ class Findings:
         """The findings as a table with one column a field, in the order of `Finding`'s table (see `COLUMNS`)."""
         import pandas as pd
 
-        frame = pd.DataFrame([asdict(row) for row in self._rows], columns=COLUMNS)
-        return frame.astype({name: "float64" if name == "seconds_affected" else "string" for name in COLUMNS})
+        return pd.DataFrame(self.to_rows(), columns=COLUMNS).astype(COLUMN_TYPES)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The findings as mappings, for `pipeline.store.write_rows`."""
+        return [asdict(row) for row in self._rows]
 
 
 def refuse_first(findings: Findings) -> None:
@@ -230,4 +233,5 @@ def refuse_first(findings: Findings) -> None:
 COLUMNS = [
     "corpus", "recording", "channel", "code", "severity", "action", "value", "expected", "seconds_affected", "message",
 ]  # fmt: skip
+COLUMN_TYPES = {name: "float64" if name == "seconds_affected" else "string" for name in COLUMNS}
 assert set(COLUMNS) == {field.name for field in fields(Finding)}

@@ -108,7 +108,7 @@ def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]], types: Mappi
         for name, kind in types.items()
     ]
     known = json.dumps({"index_columns": [], "column_indexes": [], "columns": columns})
-    schema = pa.schema([(name, arrow[kind]) for name, kind in types.items()], metadata={"pandas": known})
+    schema = pa.schema([(name, arrow[kind]) for name, kind in types.items()], metadata={"pandas": known, CHECKSUM: UNSEALED})
     table = pa.Table.from_pylist([{name: row[name] for name in types} for row in rows], schema=schema)
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")

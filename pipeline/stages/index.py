@@ -8,11 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.shards import read_manifest, recordings_of
-from pipeline.findings import CorpusError, Findings, Rejected, refuse_first
+from pipeline.findings import COLUMN_TYPES, CorpusError, Findings, Rejected, refuse_first
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
@@ -20,7 +18,7 @@ from pipeline.signals.channels import electrode_of
 from pipeline.signals.edf_annotations import stretches
 from pipeline.signals.edf_header import EdfHeader, read_header, reject
 from pipeline.stages.command import StageError, parser, run, start
-from pipeline.store import write_table
+from pipeline.store import write_rows
 
 RECORDINGS = {
     "corpus": "string", "recording": "string", "patient": "string", "session": "string", "split": "string",
@@ -59,9 +57,9 @@ def main() -> None:
     recordings, seizures = index(arguments.root, listed, settings, findings)
     if arguments.strict:
         refuse_first(findings)
-    write_table(arguments.recordings, pd.DataFrame(recordings, columns=list(RECORDINGS)).astype(RECORDINGS))
-    write_table(arguments.seizures, pd.DataFrame(seizures, columns=list(SEIZURES)).astype(SEIZURES))
-    write_table(arguments.findings, findings.to_frame())
+    write_rows(arguments.recordings, recordings, RECORDINGS)
+    write_rows(arguments.seizures, seizures, SEIZURES)
+    write_rows(arguments.findings, findings.to_rows(), COLUMN_TYPES)
     logger.info("%d of %d recordings indexed, %d events", len(recordings), len(listed), len(seizures))
 
 
@@ -106,7 +104,7 @@ def _recording_row(
 ) -> dict[str, Any]:
     signals = [signal for signal in header.signals if not signal.is_annotation]
     electrodes = [signal for signal in signals if electrode_of(signal.label)] or signals
-    rates = Counter(float(header.rate_hz(signal)) for signal in electrodes if header.record_s > 0)
+    per_record = Counter(signal.samples_per_record for signal in electrodes).most_common(1)
     return {
         "corpus": corpus,
         "recording": files.recording,
@@ -116,7 +114,7 @@ def _recording_row(
         "montage": files.montage,
         "path": files.edf,
         "duration_s": duration_s,
-        "rate_hz": rates.most_common(1)[0][0] if rates else 0.0,
+        "rate_hz": float(per_record[0][0] / header.record_s) if per_record and header.record_s > 0 else 0.0,
         "n_signals": len(signals),
         "labels": [signal.label for signal in signals],
         "labelled": labelled,

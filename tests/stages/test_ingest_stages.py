@@ -199,14 +199,14 @@ def test_a_file_that_ends_while_it_is_read_leaves_nothing_behind(corpus, tmp_pat
     from pipeline.signals import recording
     from pipeline.signals.edf_header import reject
 
-    decode = recording.decode
+    decode_span = recording.decode_span
 
     def failing(header, *arguments):
         if header.path.name == "whole.edf":
             raise reject("file_unreadable", "gone")
-        return decode(header, *arguments)
+        return decode_span(header, *arguments)
 
-    monkeypatch.setattr(recording, "decode", failing)
+    monkeypatch.setattr(recording, "decode_span", failing)
     (result,) = process(corpus, tmp_path).values()
     assert set(result["segments"]["recording"]) == {"p1-gap"}
     assert "file_unreadable" in set(result["findings"]["code"])
