@@ -85,7 +85,7 @@ REMEDIES: dict[str, str] = {
     "mixed_montage": "nothing to do",
     "mixed_reference": "re-reference before the export if the references really differ",
     "mixed_rate": "nothing to do",
-    "rate_implausible": "check record duration and samples a record in the header (signals.quality.rate_low_hz, _high_hz)",
+    "rate_implausible": "check the header's record duration and samples a record (signals.quality.rate_low_hz)",
     "empty_channel": "channels.missing: interpolate fills it; else the recording is left out",
     "bad_channel": "channels.missing: interpolate fills it; else the recording is left out",
     "too_short": "nothing to do: less than a second gives no clip",
@@ -214,7 +214,15 @@ class Findings:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The findings as mappings, for `pipeline.store.write_rows`."""
-        return [asdict(row) for row in self._rows]
+        return [
+            {name: _printable(cell) if isinstance(cell, str) else cell for name, cell in asdict(row).items()}
+            for row in self._rows
+        ]
+
+
+def _printable(text: str) -> str:
+    """`text` with bytes of file names that are no UTF-8 written as `\\xNN`: no table holds them otherwise."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def refuse_first(findings: Findings) -> None:

@@ -1,5 +1,7 @@
 """What a corpus reader finds on disk and reads from annotations. Standard library only: imported at parse time."""
 
+import os
+import re
 from dataclasses import dataclass
 
 WHOLE_RECORDING = "TERM"  # the channel of an event that concerns all channels, as TUSZ v2 writes it
@@ -47,3 +49,16 @@ class ManifestRow:
     path: str
     size: int
     mtime_ns: int
+
+
+def path_to_text(path: str) -> str:
+    """A path as text that any table can hold: bytes that are no UTF-8 become `%XX`, `%` becomes `%25`."""
+    text = os.fsencode(path).decode("utf-8", "surrogateescape")
+    return re.sub("[%\udc80-\udcff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+
+
+def text_to_path(text: str) -> str:
+    """The path that `path_to_text` made this text of."""
+    parts = re.split("%([0-9A-F]{2})", text)
+    raw = b"".join(bytes.fromhex(part) if i % 2 else part.encode() for i, part in enumerate(parts))
+    return os.fsdecode(raw)

@@ -5,6 +5,7 @@ A patient's split is a function of the patient alone, so that a new recording mo
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields, replace
@@ -154,7 +155,7 @@ def write_manifest(path: Path | str, files: Sequence[ManifestRow]) -> bool:
         if any(mark in str(cell) for cell in astuple(row) for mark in _UNSAFE):
             raise CorpusError(f"{row.path!r}: a name with a tab or a line break cannot be listed; rename the file")
     lines = ["\t".join(MANIFEST_COLUMNS), *("\t".join(str(cell) for cell in astuple(row)) for row in files)]
-    content = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+    content = os.fsencode("\n".join(lines) + "\n")  # paths as the bytes that they are, whatever the locale
     target = Path(path)
     if target.exists() and target.read_bytes() == content:
         return False
@@ -165,7 +166,7 @@ def write_manifest(path: Path | str, files: Sequence[ManifestRow]) -> bool:
 
 def read_manifest(path: Path | str) -> list[ManifestRow]:
     """Read a manifest; a path that would leave the corpus root is an error."""
-    text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    text = os.fsdecode(Path(path).read_bytes())
     head, *lines = text.rstrip("\n").split("\n")
     if head.split("\t") != MANIFEST_COLUMNS:
         raise CorpusError(f"{path}: the first line must be {' '.join(MANIFEST_COLUMNS)}")
@@ -177,8 +178,8 @@ def read_manifest(path: Path | str) -> list[ManifestRow]:
         values: dict[str, str | int] = dict(zip(MANIFEST_COLUMNS, cells, strict=True))
         row = ManifestRow(**{**values, "size": int(cells[-2]), "mtime_ns": int(cells[-1])})  # type: ignore[arg-type]
         inside = PurePosixPath(row.path)
-        if inside.is_absolute() or ".." in inside.parts:
-            raise CorpusError(f"{path}: {row.path} leaves the corpus folder")
+        if inside.is_absolute() or ".." in inside.parts or "\0" in row.path:
+            raise CorpusError(f"{path}, row {number}: {row.path[:80]!r} leaves the corpus folder, or is no path")
         rows.append(row)
     return rows
 

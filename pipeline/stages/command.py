@@ -40,7 +40,7 @@ def start(arguments: argparse.Namespace) -> logging.Logger:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if arguments.log is not None:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(arguments.log, mode="w", encoding="utf-8"))
+        handlers.append(logging.FileHandler(arguments.log, mode="w", encoding="utf-8", errors="backslashreplace"))
     for handler in handlers:
         handler.setFormatter(line)
         logger.addHandler(handler)

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pipeline.corpora.records import Event, RecordingFiles
+from pipeline.corpora.records import Event, RecordingFiles, path_to_text
 from pipeline.corpora.shards import read_manifest, recordings_of
 from pipeline.findings import COLUMN_TYPES, CorpusError, Findings, Rejected, refuse_first
 from pipeline.plugins import load_plugin
@@ -112,7 +112,7 @@ def _recording_row(
         "session": files.session,
         "split": files.split,
         "montage": files.montage,
-        "path": files.edf,
+        "path": path_to_text(files.edf),
         "duration_s": duration_s,
         "rate_hz": float(per_record[0][0] / header.record_s) if per_record and header.record_s > 0 else 0.0,
         "n_signals": len(signals),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
+from pipeline.corpora.records import text_to_path
 from pipeline.findings import Findings, Rejected, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSettings
@@ -74,7 +75,7 @@ def ingest(
         own = findings.for_recording(entry["recording"])
         try:
             recording = open_recording(
-                root / entry["path"],
+                root / text_to_path(entry["path"]),
                 channels=settings.channels,
                 signals=settings.signals,
                 compat=settings.compat,
