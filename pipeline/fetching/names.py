@@ -29,7 +29,7 @@ def refusal(name: str) -> str | None:
         if len(segment) > LONGEST_SEGMENT:
             return f"a part of {len(segment)} characters"
         if segment not in HIDDEN and not SEGMENT.match(segment):
-            return f"the part {segment!r} is not of the letters, digits and _ . + - = that are allowed"
+            return f"the part {segment!a} is not of the letters, digits and _ . + - = that are allowed"
     return f"it ends in {PART}, as unfinished files do" if name.endswith(PART) else None
 
 

@@ -58,7 +58,7 @@ def _add_fetch_options(command: argparse.ArgumentParser, base: str) -> None:
     add("--timeout", type=float, default=usual.timeout_s, help="seconds without a byte; %(default)s")
     add("--mirror", metavar="URL", help=f"take it from here instead of {base}")
     add("--dry-run", action="store_true", help="list the files, fetch none")
-    add("--replace", action="store_true", help="replace files that differ from the published ones")
+    add("--replace", action="store_true", help="read every file again, replace those that differ")
     add("--log", type=Path, default=None, help="also write the log to this file")
 
 
@@ -177,7 +177,7 @@ def survey(
     problems = {name: f"refused: {why}" for name, why in listing.refused.items()}
     for file in listing.files:
         try:
-            here[file.name] = state_of(root, file, manifest)
+            here[file.name] = state_of(root, file, manifest, trust=not replace)
         except FetchError as error:
             problems[file.name] = str(error)
             continue

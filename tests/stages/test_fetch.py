@@ -452,6 +452,9 @@ def test_verify_reads_everything_again(site, target, command) -> None:
     assert "chb01_01.edf" in said.log
     assert "missing" in said.log
     assert command("verify", target / "chb01").status == 1
+    assert fetched(site, target, command, "--replace").status == 0
+    assert command("verify", target).status == 0
+    in_place(target, RECORDINGS)
 
 
 def test_a_kill_in_the_middle_costs_only_what_was_on_the_way(site, target, command) -> None:
