@@ -1,16 +1,14 @@
 """Ictograph: EEG from EDF files to detection, classification, localisation maps and a report. Contents page."""
 
-import sys
-
 from snakemake.utils import min_version
 
 min_version("9.11")
 
 
+include: "workflow/rules/guard.smk"
+
+
 configfile: "config.yaml"
-
-
-sys.path.insert(0, str(workflow.basedir))
 
 
 include: "workflow/rules/setup.smk"

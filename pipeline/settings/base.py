@@ -18,6 +18,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
 
 
+MOST_VALUES, DEEPEST = 100_000, 40  # of a configuration: ours has about 500 values, six levels deep
+
+
 class SettingsError(ValueError):
     """A setting that is unknown or out of range; the message names the key, the value and the remedy."""
 
@@ -41,6 +44,24 @@ def parse_section(kind: type[S], values: dict[str, Any], *, where: str = "") -> 
         return kind.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(kind, problem, where) for problem in error.errors())) from None
+
+
+def check_extent(content: Any, *, where: str) -> None:
+    """Raise SettingsError where aliases make a small YAML file a huge value, or one that holds itself (row 24)."""
+    if _extent(content, {}, ()) > MOST_VALUES:
+        raise SettingsError(f"{where}: more than {MOST_VALUES} values once its aliases are filled in; write them out")
+
+
+def _extent(content: Any, known: dict[int, int], above: tuple[int, ...]) -> int:
+    """Number of values in `content`, each alias counted as often as it stands there, without filling them in."""
+    if not isinstance(content, dict | list):
+        return 1
+    if id(content) in above or len(above) > DEEPEST:
+        raise SettingsError(f"settings: a value that holds itself, or lies more than {DEEPEST} levels deep")
+    if id(content) not in known:
+        inner = list(content.values()) if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_extent(value, known, (*above, id(content))) for value in inner)
+    return known[id(content)]
 
 
 def parse_settings(kind: type[S], text: str) -> S:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.settings.base import Count, Section, Seed, SettingsError, parse_section
+from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
 from pipeline.settings.clips import ClipSettings
 from pipeline.settings.corpora import CorpusSettings, IngestSettings
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
@@ -129,6 +129,7 @@ def parse_config(values: dict[str, Any]) -> Config:
 
     A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself.
     """
+    check_extent(values, where="config.yaml (with its overlays)")
     corpora = values.get("corpora")
     if not isinstance(corpora, dict):
         return parse_section(Config, values)
