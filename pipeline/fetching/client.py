@@ -22,6 +22,7 @@ from pipeline.fetching.names import FetchError
 AGENT = "ictograph-fetch/0.1 (research; Python urllib)"
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # worth another try; any other status is an answer
+STOPPED = "stopped; run again to go on"
 BLOCK = 1 << 18  # bytes read at a time
 MOST_REDIRECTS = 5
 MOST_LOST = 8  # files in a row given up for want of a good answer: the server is down, and the rest need not be tried
@@ -93,7 +94,7 @@ class Client:
         """Yield the reply (status below 400). Raises Interrupted where another try may help, else FetchError."""
         self._await_turn()
         if self.stop.is_set():
-            raise FetchError("stopped; run again to go on")
+            raise FetchError(STOPPED)
         request = urllib.request.Request(
             url, method=method, headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {})}
         )
@@ -179,14 +180,15 @@ class Client:
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Threads for the jobs. An exception (Ctrl-C, a full disk) stops them at their next block."""
-        with ThreadPoolExecutor(self.manners.jobs) as threads:
-            try:
-                yield threads
-            except BaseException:
-                self.stop.set()
-                threads.shutdown(wait=True, cancel_futures=True)
-                raise
+        """Threads for the jobs. An exception (a full disk, say) stops them at their next block; Ctrl-C does not wait."""
+        threads = ThreadPoolExecutor(self.manners.jobs)
+        try:
+            yield threads
+        except BaseException as error:
+            self.stop.set()
+            threads.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+            raise
+        threads.shutdown()
 
     def pause(self, attempt: int, error: Interrupted) -> None:
         """Wait before the next try: what the server asked for, else a doubled and jittered time."""

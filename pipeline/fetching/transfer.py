@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.fetching.client import Client, Interrupted, Refused
+from pipeline.fetching.client import STOPPED, Client, Interrupted, Refused
 from pipeline.fetching.listing import RemoteFile
 from pipeline.fetching.manifest import BLOCK, Manifest, Row, sha256_of
 from pipeline.fetching.names import PART, FetchError, place
@@ -131,7 +131,7 @@ def _tries(client: Client, root: Path, file: RemoteFile) -> Iterator["_Content"]
             wrong, furthest = wrong + content.wrong, max(furthest, content.have)
             yield content
             if client.stop.is_set():
-                raise FetchError("stopped; run again to go on") from None
+                raise FetchError(STOPPED) from None
             if wrong >= WRONG_CONTENT:
                 raise FetchError(f"{error} ({wrong} times)") from None
             if vain >= client.manners.tries:

@@ -14,6 +14,7 @@ docs/data.md.
 import argparse
 import logging
 import math
+import os
 import random
 import shutil
 import sys
@@ -21,7 +22,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.fetching.client import Client, Manners, check_address
+from pipeline.fetching.client import STOPPED, Client, Manners, check_address
 from pipeline.fetching.listing import Listing, RemoteFile, list_bucket, list_physionet
 from pipeline.fetching.manifest import Manifest, locked, verify
 from pipeline.fetching.names import FetchError
@@ -68,8 +69,8 @@ def main() -> None:
     try:
         dispatch(arguments)
     except KeyboardInterrupt:
-        print("stopped; run again to go on", file=sys.stderr)
-        sys.exit(130)
+        print(STOPPED, file=sys.stderr, flush=True)
+        os._exit(130)  # without waiting for connections that are silent: what is on the disk is fit to go on from
 
 
 def dispatch(arguments: argparse.Namespace) -> None:
@@ -124,7 +125,7 @@ def fetch(source: Source, arguments: argparse.Namespace) -> None:
         outcomes = fetch_all(client, root, wanted, manifest, replace=arguments.replace, report=progress.say)
         manifest.tidy()
     ended = {outcome.name: outcome.problem for outcome in outcomes}
-    ended = {file.name: ended.get(file.name, "not tried: the server was given up") for file in wanted}
+    ended = {file.name: ended.get(file.name, STOPPED) for file in wanted}
     problems |= {name: why for name, why in ended.items() if why}
     if problems:
         raise StageError(f"{len(problems)} files are not in place; run again to go on\n{_table(problems)}")
@@ -207,7 +208,8 @@ def demand_space(root: Path, listing: Listing, wanted: list[RemoteFile], here: d
 
 
 def _table(problems: dict[str, str]) -> str:
-    rows = [f"  {name!a}: {why}" for name, why in sorted(problems.items())]
+    causes_first = sorted(problems.items(), key=lambda item: (item[1] == STOPPED, item[0]))
+    rows = [f"  {name!a}: {why}" for name, why in causes_first]
     more = [f"  and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
     return "\n".join([*rows[:MOST_ROWS], *more])
 

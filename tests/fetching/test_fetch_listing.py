@@ -80,7 +80,8 @@ def test_a_page_of_a_bucket() -> None:
     assert files[0].url == "https://bucket.example/ds/a%2Bb.edf"
 
 
-BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><ListBucketResult>&b;'
+ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+BOMB = ENTITIES + b"<ListBucketResult>&b;</ListBucketResult>"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,11 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
 def test_a_page_that_is_none_is_a_typed_error(content) -> None:
     with pytest.raises(FetchError, match=r"bucket\.example"):
         parse_page(content, base=BASE, prefix="ds/")
+
+
+def test_entities_are_refused_before_they_are_expanded() -> None:
+    with pytest.raises(FetchError, match="document type"):
+        parse_page(BOMB, base=BASE, prefix="ds/")
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
