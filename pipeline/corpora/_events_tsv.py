@@ -14,16 +14,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.corpora._event_rules import Row
-from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE, HED, szcore_code
+from pipeline.corpora._szcore import BACKGROUND, COLUMNS, EVENT_TYPE, HED, UNKNOWN, szcore_code
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Findings
 from pipeline.signals.labels import shown_code, shown_number
 from pipeline.store import replacing
 
-COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 TYPE_COLUMNS = ("eventType", "trial_type", "label")
 EXTRA_TYPES = ("sz_foc_ua",)  # named by the standard's text, not by its list
-UNKNOWN = "n/a"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9'.-]*")  # of a derivation or electrode: nothing that a spreadsheet runs
 LEAST_S = 0.01  # two decimals: anything shorter would be written as no event at all
 

@@ -1,9 +1,12 @@
-"""Event types of SzCORE and the HED tag of each (formats.md, sections 6 and 12; the ILAE 2017 classification).
+"""The table of events of SzCORE: its columns, its event types, the HED tag of each (formats.md, sections 6 and 12).
 
-The names are those of the public converters' `events.json`; the tags are spelt out here, since that file misspells two
-of its keys (`sz_gen:`, `sz_uo:`), so that generalised seizures and those of unknown onset get no tag there.
+Types are those of the ILAE 2017 classification, their names those of the public converters' `events.json`; the tags
+are spelt out here, since that file misspells two of its keys (`sz_gen:`, `sz_uo:`), so that generalised seizures and
+those of unknown onset get no tag there.
 """
 
+COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
+UNKNOWN = "n/a"
 BACKGROUND = "bckg"
 _FOCAL = {
     "sz_foc_a": "Aware-focal-onset-epileptic-seizure",

@@ -13,8 +13,8 @@ from pipeline.findings import Findings
 from pipeline.settings.signals import ChannelSettings
 from pipeline.signals.edf_header import EdfHeader, EdfSignal, reject
 from pipeline.signals.edf_samples import blocks, digital
+from pipeline.signals.montages import ALIASES
 
-ALIASES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6", "01": "O1", "02": "O2"}  # T26
 _REFERENTIAL = re.compile(r"^(?P<eeg>EEG\s+)?(?P<name>[A-Z]{1,3}[0-9]{0,2}|0[12])(?:-(?P<reference>REF|LE|AVG|AR))?$")
 _BIPOLAR = re.compile(r"^(?:EEG\s+)?([A-Z]{1,3}[0-9]{0,2})-([A-Z]{1,3}[0-9]{0,2})(?:-\d+)?$")
 _COMPARED_RECORDS = 600  # read at a time when two channels are compared

@@ -6,6 +6,15 @@ in no TCP derivation (T20).
 
 from collections.abc import Sequence
 
+ALIASES = {
+    "T7": "T3",
+    "T8": "T4",
+    "P7": "T5",
+    "P8": "T6",
+    "01": "O1",
+    "02": "O2",
+}  # newer -> ours (T26)
+
 TCP = (
     "FP1-F7", "F7-T3", "T3-T5", "T5-O1", "FP2-F8", "F8-T4", "T4-T6", "T6-O2", "A1-T3", "T3-C3", "C3-CZ",
     "CZ-C4", "C4-T4", "T4-A2", "FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FP2-F4", "F4-C4", "C4-P4", "P4-O2",

@@ -12,12 +12,16 @@ import numpy as np
 import pyedflib
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from simulated_corpus import REPOSITORY, cases, simulation
 
 from pipeline.corpora import tusz
-from pipeline.corpora.records import RecordingFiles
+from pipeline.corpora._wfdb import read_wfdb
+from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.scalp.annotations import whole_events
 from pipeline.corpora.scalp.chbmit_files import SCALE as CHBMIT
+from pipeline.corpora.scalp.chbmit_files import wfdb_annotations
 from pipeline.corpora.scalp.edf import Channel
 from pipeline.corpora.scalp.files import write_signals
 from pipeline.corpora.scalp.tusz_files import SCALE as TUSZ_SCALE
@@ -29,6 +33,7 @@ from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from pipeline.settings.simulation import READER_OF
 from pipeline.signals.montages import MONTAGES
+from workflow.lib.code import code_modules
 
 ONE_EACH = {kind: {"train": 1} for kind in ("CF", "AB")}
 SMALL = {"cohort": ONE_EACH, "minutes": 1.5, "recordings_per_patient": 2, "seizures": {"CF": [1], "AB": [2]}}
@@ -269,6 +274,32 @@ def test_no_invented_patient_bears_the_id_of_a_real_one():
         ids = [one.patient for one in patients(simulation(format=layout))]
         assert len(set(ids)) == 44
         assert not any(re.fullmatch(real, name) for name in ids)
+
+
+def test_an_edit_of_a_reader_does_not_make_the_corpus_anew():
+    """What `simulate` runs holds no code that reads EDFs or annotations."""
+    modules = code_modules(REPOSITORY, "simulate", "corpora.simulated_scalp")
+    readers = {"channels", "edf_header", "edf_samples", "_events_tsv", "_event_rules", "_tusz_labels", "_wfdb"}
+    assert not readers & {name.rsplit(".", 1)[-1] for name in modules}
+
+
+def test_T34_annotations_of_chbmit_are_encoded_as_in_the_real_file():
+    """A real `.edf.seizures`, decoded and encoded again, says the same; and so do times beyond 16 bits of samples."""
+    path = REPOSITORY.parent / "shared" / "real-eeg" / "headers_whitenoise" / "chb06_04.edf.seizures"
+    if not path.exists():
+        pytest.skip(f"{path.name}: the real files are not here")
+    real = read_wfdb(path.read_bytes())
+    events = [Event(onset_s=start_s, offset_s=stop_s, code="seiz") for start_s, stop_s in real.spans_s()]
+    again = wfdb_annotations(events, 256)
+    assert again.endswith(path.read_bytes()[36:])
+    assert read_wfdb(again).spans_s() == real.spans_s() == [(327.0, 347.0), (6211.0, 6231.0)]
+
+
+@given(st.lists(st.integers(0, 24 * 3600 * 400), min_size=2, max_size=8, unique=True), st.sampled_from([250, 256, 400]))
+def test_annotations_of_chbmit_keep_every_sample(edges, rate_hz):
+    pairs = list(zip(sorted(edges)[::2], sorted(edges)[1::2], strict=False))
+    events = [Event(onset_s=one / rate_hz, offset_s=two / rate_hz, code="seiz") for one, two in pairs]
+    assert read_wfdb(wfdb_annotations(events, rate_hz)).spans_s() == [(e.onset_s, e.offset_s) for e in events]
 
 
 def test_amplitudes_beyond_a_format_s_range_are_cut_at_its_limit(tmp_path):

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.corpora._events_tsv import COLUMNS, UNKNOWN
-from pipeline.corpora._szcore import BACKGROUND, EVENT_TYPE
+from pipeline.corpora._szcore import BACKGROUND, COLUMNS, EVENT_TYPE, UNKNOWN
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.scalp.annotations import whole_events
 from pipeline.corpora.scalp.edf import Channel

@@ -19,8 +19,7 @@ from pipeline.corpora.scalp.files import READ_ME, Written, write_bytes, write_si
 from pipeline.corpora.scalp.recording import Recording
 from pipeline.corpora.scalp.signals import derivation, electrodes
 from pipeline.corpora.scalp.wall_clock import clock, started_s
-from pipeline.signals.channels import ALIASES
-from pipeline.signals.montages import electrodes_of
+from pipeline.signals.montages import ALIASES, electrodes_of
 
 SCALE = Scale(("-800", "800"), (-2048, 2047))  # 0.39 µV a step
 NOTHING = Scale(("-800", "800"), (0, 0))

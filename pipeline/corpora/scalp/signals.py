@@ -5,7 +5,6 @@ from dataclasses import replace
 from pipeline.corpora.scalp.edf import Channel
 from pipeline.corpora.scalp.head import ELECTRODES
 from pipeline.corpora.scalp.recording import Recording
-from pipeline.signals.channels import electrode_of
 from pipeline.signals.montages import electrodes_of
 
 HEART = "EKG1"
@@ -13,13 +12,18 @@ HEART = "EKG1"
 
 def electrodes(made: Recording) -> dict[str, Channel]:
     """The scalp electrodes (and ears, where recorded) by name, in the recording's own reference."""
-    named = {str(electrode_of(channel.label)): channel for channel in made.channels}
+    named = {_name(channel): channel for channel in made.channels}
     return {name: named[name] for name in ELECTRODES if name in named}
 
 
 def heart(made: Recording) -> Channel:
     """The electrocardiogram."""
-    return next(channel for channel in made.channels if electrode_of(channel.label) == HEART)
+    return next(channel for channel in made.channels if _name(channel) == HEART)
+
+
+def _name(channel: Channel) -> str:
+    """`EEG FP1-REF`, as the simulator labels it: `FP1`."""
+    return channel.label.removeprefix("EEG ").partition("-")[0]
 
 
 def derivation(present: dict[str, Channel], name: str) -> Channel:
