@@ -180,7 +180,7 @@ class Client:
 
     @contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Threads for the jobs. An exception (a full disk, say) stops them at their next block; Ctrl-C does not wait."""
+        """Threads for the jobs. An exception (a full disk, say) stops them at their next block, Ctrl-C at once."""
         threads = ThreadPoolExecutor(self.manners.jobs)
         try:
             yield threads
