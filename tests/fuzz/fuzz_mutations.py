@@ -158,6 +158,6 @@ def _change_inside(node: Any, dice: random.Random) -> None:
         other = dice.choice(keys)
         node[key], node[other] = node[other], node[key]
     elif change == 3 and isinstance(inner, int | float) and not isinstance(inner, bool):
-        node[key] = dice.choice((-inner, inner * 10**6, inner / 3, str(inner), [inner]))
+        node[key] = dice.choice((-inner, inner * 1000, str(inner)[:200], [inner], 0.25))
     else:
         node[key] = dice.choice(ODD_VALUES)
