@@ -80,6 +80,7 @@ class RealSegmentsConfig(Section):
     """real_segments: the folder of EDFs to score, and the detector that scores them."""
 
     root: str | None
+    pseudonyms: bool  # recordings by pseudonyms rather than by the names of their files (docs/privacy.md)
     run: str
     length_s: Count
     seed: Seed

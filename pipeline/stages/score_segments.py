@@ -18,6 +18,8 @@ import torch
 
 from pipeline.clips import cut_clips
 from pipeline.corpora import folder
+from pipeline.corpora._pseudonyms import Pseudonyms, link_files, made_key
+from pipeline.corpora.records import RecordingFiles
 from pipeline.explain.hiding import fill_value, graph_of_hidden
 from pipeline.explain.map_store import OcclusionMaps, write_maps
 from pipeline.features._frame_store import reading_frames, write_frames
@@ -62,6 +64,7 @@ class Settings(Section):
     report: ReportSettings
     batch: int
     threshold_strict: bool  # compat.threshold_strict
+    pseudonyms: bool
 
 
 def read_labels(root: Path) -> dict[str, str]:
@@ -76,13 +79,33 @@ def read_labels(root: Path) -> dict[str, str]:
     return {row["file"]: row["label"] for row in rows if row["file"].lower().endswith(".edf")}
 
 
-def read_folder(
-    root: Path, work: Path, labels: dict[str, str], settings: Settings, findings: Findings, log: logging.Logger
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(files, seizures, segments); the signals go to work/signals.zarr.zip."""
-    listed = folder.find(root, "files")
+def find_files(root: Path, private: Path, *, pseudonyms: bool) -> tuple[Path, list[RecordingFiles], dict[str, str]]:
+    """The EDFs below a folder, where they are to be read, and the labels of INDEX.csv.
+
+    With `pseudonyms` they are read through links, and `private` holds the key and the way back (docs/privacy.md).
+    """
+    listed, labels = folder.find(root, "files"), read_labels(root)
     if not listed:
         raise command.StageError(f"{root}: no EDF file in this folder or below it")
+    if not pseudonyms:
+        return root, listed, labels
+    names = Pseudonyms(made_key(private / "key"))
+    hidden = [names.of(files) for files in listed]
+    link_files(root, private, listed, hidden)
+    known = {other.edf: labels.get(files.edf, "") for files, other in zip(listed, hidden, strict=True)}
+    return private / "files", hidden, known
+
+
+def read_folder(
+    root: Path,
+    listed: list[RecordingFiles],
+    work: Path,
+    labels: dict[str, str],
+    settings: Settings,
+    findings: Findings,
+    log: logging.Logger,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """(files, seizures, segments); the signals go to work/signals.zarr.zip."""
     fields = IndexSettings(corpus="real-segments", reader="folder", version="files")
     recordings, seizures = index.index(root, listed, fields, findings)
     options = ingest.Settings(
@@ -202,18 +225,19 @@ def main() -> None:
     device, card = prepare_device(settings.device), read_json(arguments.card)
     model, fit = load_detector(arguments.model, arguments.card, arguments.scaler, device=device)
     check_nodes(arguments.card, fit, settings.channels)
-    findings, labels = Findings(corpus="real-segments"), read_labels(arguments.root)
+    findings = Findings(corpus="real-segments")
     arguments.out.mkdir(parents=True, exist_ok=True)
+    root, listed, labels = find_files(arguments.root, arguments.out / "private", pseudonyms=settings.pseudonyms)
     with tempfile.TemporaryDirectory(dir=arguments.out, prefix=".work.") as place:
         work = Path(place)
-        files, seizures, segments = read_folder(arguments.root, work, labels, settings, findings, log)
+        files, seizures, segments = read_folder(root, listed, work, labels, settings, findings, log)
         length_s, compat = fit.length_s, settings.clip_compat
         clips = cut_clips(
             segments, seizures, task="detection", length_s=length_s, settings=settings.clips, compat=compat,
             findings=findings,
         )  # fmt: skip
         if clips.empty:
-            raise command.StageError(f"{arguments.root}: no EDF holds a whole clip of {length_s} s; see the log")
+            raise command.StageError(f"real-segments: no EDF holds a whole clip of {length_s} s; see the log")
         graphs = prepare(
             work, clips, segments, fit, settings, graph=arguments.graphs, training_mean=card["scaler"]["mean"]
         )  # fmt: skip

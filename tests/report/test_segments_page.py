@@ -20,6 +20,7 @@ from pipeline.settings.config import parse_config
 from pipeline.settings.training import FitSettings
 from pipeline.store import read_json, read_table, write_json, writing_store
 from pipeline.training.model_io import build_model, save_weights
+from tests.faults.canaries import canaries_in
 from workflow.lib import job_settings
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def make_detector(folder: Path, config: dict) -> list[str]:
     return [text for name, file in names.items() for text in (f"--{name}", str(folder / file))]
 
 
-def stage_settings(config: dict) -> str:
+def stage_settings(config: dict, *, pseudonyms: bool = False) -> str:
     compat = config["compat"]
     return json.dumps({
         "corpus": "made-up", "synthetic": True, "channels": config["channels"], "signals": config["signals"],
@@ -85,7 +86,7 @@ def stage_settings(config: dict) -> str:
         "clips": config["clips"], "graphs": config["graphs"],
         "device": config["device"] | {"device": "cpu", "threads": 1},
         "occlusion": OCCLUSION.model_dump(), "report": REPORT.model_dump(), "batch": 8,
-        "threshold_strict": False,
+        "threshold_strict": False, "pseudonyms": pseudonyms,
     })  # fmt: skip
 
 
@@ -114,3 +115,23 @@ def test_real_segments_are_scored_and_the_others_answered(tmp_path: Path) -> Non
     assert "synthetic corpus" in page
     assert len(list((tmp_path / "out/figures").glob("traces-*.png"))) == 1
     assert not list((tmp_path / "out").glob(".work*"))
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="../shared/real-eeg is not on this machine")
+def test_row28_scored_under_pseudonyms(tmp_path: Path) -> None:
+    """Names of files are in the private folder and nowhere else; the labels of INDEX.csv still find their EDFs."""
+    root = tmp_path / "user"
+    (root / "Canary").mkdir(parents=True)
+    shutil.copy(REAL / "iiic_sparcnet/SZ_sample1.edf", root / "Canary" / "canary_1951.edf")
+    (root / "INDEX.csv").write_text("file,label\nCanary/canary_1951.edf,sz\n")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["models"]["dcrnn"]["units"] = 4
+    settings = stage_settings(config, pseudonyms=True)
+    command = [sys.executable, "-m", "pipeline.stages.score_segments", "--settings", settings]
+    options = ["--root", str(root), "--out", str(tmp_path / "out"), "--log", str(tmp_path / "out" / "log.txt")]
+    subprocess.run([*command, *make_detector(tmp_path, config), *options], check=True, cwd=ROOT)
+    segments = read_table(tmp_path / "out/segments.parquet")
+    assert segments["label"].tolist() == ["sz"]
+    assert segments["file"].tolist() == [f"{segments['recording'][0]}.edf"]
+    assert canaries_in(tmp_path / "out", but=("private",)) == {}
+    assert "canary_1951.edf" in (tmp_path / "out/private/names.tsv").read_text()

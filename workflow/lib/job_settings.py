@@ -158,5 +158,6 @@ def score_segments(config: Config) -> dict[str, Any]:
         "occlusion": config.occlusion,
         "report": config.report,
         "batch": config.training.detection[chosen.length_s].batch_evaluation,
+        "pseudonyms": chosen.pseudonyms,
         "threshold_strict": config.compat.threshold_strict,
     }

@@ -1,4 +1,7 @@
 # Score a folder of EDFs that the user names with a trained detector: a held-out plausibility check, not an evaluation.
+from pipeline.corpora._pseudonyms import private_folder
+
+
 def segment_inputs(wildcards):
     chosen, corpus = CFG.real_segments, CFG.corpus
     run = CFG.runs[chosen.run]
@@ -14,7 +17,7 @@ def segment_inputs(wildcards):
 
 
 def segment_files():
-    """The EDFs below real_segments.root and the table of labels, if there is one."""
+    """The list of the EDFs below real_segments.root and of the table of labels, with sizes and times."""
     root = CFG.real_segments.root
     if root is None:
         raise WorkflowError(
@@ -27,7 +30,13 @@ def segment_files():
     )
     if not found:
         raise WorkflowError(f"real_segments.root: {root} holds no EDF file")
-    return found
+    listed = [
+        (path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns)
+        for path in found
+    ]
+    private = private_folder(Path(CFG.results, "real-segments", "private"))
+    write_if_changed(private / "inputs.json", [list(entry) for entry in listed])
+    return str(private / "inputs.json")  # names of files stay out of Snakemake's log
 
 
 rule score_segments:
@@ -59,7 +68,7 @@ rule score_segments:
         ),
         root=CFG.real_segments.root or "",
     message:
-        "score the recordings of {CFG.real_segments.root} with a detector trained on {CFG.corpus}"
+        "score the recordings below real_segments.root with a detector trained on {CFG.corpus}"
     shell:
         "python -m pipeline.stages.score_segments --settings {params.settings:q} --code {params.code} --log {log}"
         " --root {params.root:q} --model {input.model} --card {input.card} --scaler {input.scaler}"
