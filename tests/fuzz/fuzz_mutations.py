@@ -3,6 +3,7 @@
 Each is a function of a `random.Random` alone, so that (seed, kind, number) replays one mutation exactly.
 """
 
+import copy
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -153,11 +154,11 @@ def _change_inside(node: Any, dice: random.Random) -> None:
     if change == 0:
         del node[key]
     elif change == 1 and isinstance(node, dict):
-        node[dice.choice(("", "x", f"{key}s", None, 3, -1, True, "\0"))] = dice.choice(ODD_VALUES)
+        node[dice.choice(("", "x", f"{key}s", None, 3, -1, True, "\0"))] = copy.deepcopy(dice.choice(ODD_VALUES))
     elif change == 2:
         other = dice.choice(keys)
         node[key], node[other] = node[other], node[key]
     elif change == 3 and isinstance(inner, int | float) and not isinstance(inner, bool):
         node[key] = dice.choice((-inner, inner * 1000, str(inner)[:200], [inner], 0.25))
     else:
-        node[key] = dice.choice(ODD_VALUES)
+        node[key] = copy.deepcopy(dice.choice(ODD_VALUES))

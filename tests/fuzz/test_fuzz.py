@@ -46,7 +46,9 @@ class Broken:
 
 class Hanging(Broken):
     def consume(self, payload: int) -> str:
-        time.sleep(LIMIT_S + 1)
+        until = time.process_time() + LIMIT_S + 1
+        while time.process_time() < until:
+            pass
         return "used"
 
 
@@ -67,15 +69,15 @@ def test_the_fuzzer_ends_what_hangs() -> None:
 
     from tests.fuzz.fuzz_runner import _hang
 
-    before = signal.signal(signal.SIGALRM, _hang)
+    before = signal.signal(signal.SIGPROF, _hang)
     try:
-        began = time.monotonic()
+        began = time.process_time()
         outcome, failure = attempt(Hanging(), 0, 5)
     finally:
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
     assert outcome == "FAILED: Hung"
     assert "broken:5" in failure
-    assert time.monotonic() - began < LIMIT_S + 0.9
+    assert time.process_time() - began < LIMIT_S + 0.9
 
 
 def test_a_mutation_is_a_function_of_seed_kind_and_number(tmp_path) -> None:
