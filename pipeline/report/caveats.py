@@ -38,6 +38,10 @@ _WHERE = {
             "FZ-CZ and CZ-PZ are in no annotation montage of the TUH corpora and carry no label; derivations that are "
             "annotated but are no nodes, such as T3-C3, are left out.",
         ),
+        (
+            "Published numbers are of electrodes.",
+            "The published models had electrodes as nodes: numbers of theirs beside those measured here are no target.",
+        ),
     ],
 }
 

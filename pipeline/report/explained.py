@@ -200,19 +200,20 @@ def _in_words(entry: RunEntry, summary: dict[str, Any]) -> str:
     precise, null = focal["precise"], focal.get("above_electrodes") or {}
     text = f"{start} Of {plural(precise['n_clips'], 'focal map')}, {precise['value']:.1%} are precisely localised"
     printed = published("detection", entry.length_s, "precise", graph=entry.graph, init=entry.init, klass="focal")
-    text += f" (published: {printed[0]:.1%}; {SOURCE})." if printed else "."
-    return f"{text} {_against_null(null)}"
+    shown = printed and rule == "any"  # what was published is of electrodes
+    text += f" (published: {printed[0]:.1%}; {SOURCE})." if printed and shown else "."
+    return f"{text} {_against_null(null, 'electrodes' if rule == 'any' else 'derivations')}"
 
 
-def _against_null(null: dict[str, Any]) -> str:
-    """Does the mean localisation beat the null that permutes electrodes? Said plainly, with the interval."""
+def _against_null(null: dict[str, Any], nodes: str) -> str:
+    """Does the mean localisation beat the null that permutes the nodes? Said plainly, with the interval."""
     if null.get("value") is None:
         return "It could not be compared with chance."
     shown = with_interval(null["value"], null.get("low"), null.get("high"))
     if null.get("low") is None:
-        return f"Difference to permuted electrodes: {shown}; too few patients for an interval."
+        return f"Difference to permuted {nodes}: {shown}; too few patients for an interval."
     verdict = "above" if null["low"] > 0 else "below" if null["high"] < 0 else "not distinguishable from"
-    return f"Mean localisation is {verdict} chance: the difference to permuted electrodes is {shown}."
+    return f"Mean localisation is {verdict} chance: the difference to permuted {nodes} is {shown}."
 
 
 def mapped_runs(results: Results, task: str) -> list[RunEntry]:
