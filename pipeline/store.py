@@ -98,21 +98,42 @@ def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]], types: Mappi
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrow = {
-        "string": pa.large_string(), "float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_(),
-        "object": pa.list_(pa.string()),
-    }  # fmt: skip
     named = {"string": "object", "object": "list[unicode]"}  # as pandas calls them in the schema
     columns = [
         {"name": name, "field_name": name, "pandas_type": named.get(kind, kind), "numpy_type": kind, "metadata": None}
         for name, kind in types.items()
     ]
     known = json.dumps({"index_columns": [], "column_indexes": [], "columns": columns})
-    schema = pa.schema([(name, arrow[kind]) for name, kind in types.items()], metadata={"pandas": known, CHECKSUM: UNSEALED})
-    table = pa.Table.from_pylist([{name: row[name] for name in types} for row in rows], schema=schema)
+    arrays = [_arrow_array([row[name] for row in rows], kind) for name, kind in types.items()]
+    schema = pa.schema([(name, array.type) for name, array in zip(types, arrays, strict=True)])
+    table = pa.Table.from_arrays(arrays, schema=schema.with_metadata({"pandas": known, CHECKSUM: UNSEALED}))
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
         seal(temporary)
+
+
+def _arrow_array(values: Sequence[Any], kind: str) -> Any:
+    """An Arrow array from its buffers: `pyarrow.array` would import pandas (measured: 0.2 s of 0.4)."""
+    import numpy as np
+    import pyarrow as pa
+
+    def buffer(numbers: Any, dtype: str) -> Any:
+        return pa.py_buffer(np.asarray(numbers, dtype))
+
+    n = len(values)
+    if kind in ("string", "object"):
+        lengths = [len(value.encode()) if kind == "string" else len(value) for value in values]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]) if n else [0]
+        if kind == "string":
+            text = pa.py_buffer("".join(values).encode())
+            return pa.Array.from_buffers(pa.large_string(), n, [None, buffer(offsets, "<i8"), text])
+        inner = _arrow_array([text for value in values for text in value], "string").cast(pa.string())
+        return pa.ListArray.from_arrays(pa.Array.from_buffers(pa.int32(), n + 1, [None, buffer(offsets, "<i4")]), inner)
+    if kind == "bool":
+        bits = np.packbits(np.asarray(values, bool), bitorder="little")
+        return pa.Array.from_buffers(pa.bool_(), n, [None, pa.py_buffer(bits)])
+    arrow, dtype = {"float64": (pa.float64(), "<f8"), "int64": (pa.int64(), "<i8")}[kind]
+    return pa.Array.from_buffers(arrow, n, [None, buffer(values, dtype)])
 
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> "pd.DataFrame":
