@@ -87,7 +87,7 @@ def event_rows(table: EventTable, number: int, cells: dict[str, str], code: Call
     start_s = _seconds(cells, "onset", place)
     whole = Row(
         start_s=start_s,
-        stop_s=start_s + _seconds(cells, "duration", place),
+        stop_s=round(start_s + _seconds(cells, "duration", place), 6),  # 0.1 + 0.2 s ends at 0.3 s: rows that touch
         label=_labelled(code, cells[table.type_column or ""], place),
         place=place,
         confidence=confidence_of(cells.get("confidence", UNKNOWN)),

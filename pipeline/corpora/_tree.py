@@ -10,6 +10,7 @@ from pipeline.findings import CorpusError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME = 100
+_MAX_LINE = 1000  # of a list of seizures; bounds what a pattern costs on a line of a megabyte
 
 
 def folders(root: Path) -> Iterator[tuple[tuple[str, ...], set[str]]]:
@@ -45,6 +46,12 @@ def _check_link(path: str, root: str) -> None:
         raise CorpusError(
             f"{path!r}: a link that leads out of the corpus folder; copy the data, or name their own folder"
         )
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line of a file of any bytes; blanks united, and cut where no pattern needs more."""
+    for number, line in enumerate(path.read_bytes().decode("latin-1").splitlines(), start=1):
+        yield number, " ".join(line[:_MAX_LINE].split())
 
 
 def safe_name(text: str, path: str) -> str:

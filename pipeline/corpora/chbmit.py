@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, seizures, to_events
-from pipeline.corpora._tree import folders, safe_name
+from pipeline.corpora._tree import folders, safe_name, text_lines
 from pipeline.corpora._wfdb import WfdbError, read_wfdb
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
@@ -23,8 +23,8 @@ LABEL = "seiz"
 _STEM = re.compile(r"(chb\d+)[a-z]?_\d+\+?")
 _FILE = re.compile(r"File\s+Name\s*:\s*(\S+)", re.IGNORECASE)
 _COUNT = re.compile(r"Number\s+of\s+Seizures\s+in\s+File\s*:\s*(\d{1,9})(?!\d)", re.IGNORECASE)
-_EDGE = re.compile(r"Seizure\s*\d*\s*(Start|End)\s+Time\s*:\s*(\d+)", re.IGNORECASE)  # both spellings (T33)
-_SEIZURE = re.compile(r"Seizure\b", re.IGNORECASE)
+_EDGE = re.compile(r"Seizure\s?\d*\s?(Start|End)\s?Time\s?:\s?(\d{1,9})(?!\d)", re.IGNORECASE)  # both spellings (T33)
+_SEIZURE = re.compile(r"Seizure", re.IGNORECASE)
 
 
 @dataclass
@@ -175,15 +175,15 @@ def _summary_account(root: Path, files: RecordingFiles) -> _Account | None:
     inside, named = False, False
     stated: list[int] = []
     edges: list[tuple[str, float, int]] = []
-    for number, line in enumerate(Path(root, path).read_bytes().decode("latin-1").splitlines(), start=1):
-        if match := _FILE.match(line.strip()):
+    for number, line in text_lines(Path(root, path)):
+        if match := _FILE.match(line):
             inside = match[1] == name
             named = named or inside
-        elif inside and (match := _COUNT.match(line.strip())):
+        elif inside and (match := _COUNT.match(line)):
             stated.append(int(match[1]))
-        elif inside and (match := _EDGE.match(line.strip())):
+        elif inside and (match := _EDGE.match(line)):
             edges.append((match[1].lower(), float(match[2]), number))
-        elif inside and _SEIZURE.match(line.strip()):
+        elif inside and _SEIZURE.match(line):
             return _Account(place, problem=f"line {number} gives no time in seconds")
     return _paired(place, stated, edges) if named else None
 
@@ -214,4 +214,4 @@ def _listed(root: Path, files: RecordingFiles) -> bool | None:
 
 
 def _names(path: Path) -> set[str]:
-    return {PurePosixPath(line.strip()).name for line in path.read_bytes().decode("latin-1").splitlines()}
+    return {PurePosixPath(line).name for _, line in text_lines(path)}

@@ -120,7 +120,7 @@ def _read_inside(path: Path, findings: Findings) -> list[Row]:
     for annotation in annotations(header):
         if annotation.duration_s is not None:
             onset_s, text = annotation.onset_s, annotation.text
-            stop_s = onset_s + annotation.duration_s
+            stop_s = round(onset_s + annotation.duration_s, 6)  # of decimals: annotations that touch do not overlap
             rows.append(Row(start_s=onset_s, stop_s=stop_s, label=_code(text), place=f"{path.name} at {onset_s:g} s"))
     return rows
 

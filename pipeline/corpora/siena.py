@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.corpora._event_rules import DISAGREE_S, Row, seizures, to_events
 from pipeline.corpora._events_tsv import EventTableError, read_table
-from pipeline.corpora._tree import folders, safe_name
+from pipeline.corpora._tree import folders, safe_name, text_lines
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 from pipeline.signals.labels import shown_number
@@ -165,8 +165,8 @@ def _read_list(path: Path) -> dict[str, _Registration]:
     """The list by file name. A block without registration times has those that its file had before (PN12)."""
     listed: dict[str, _Registration] = {}
     current = _Registration()
-    for number, line in enumerate(path.read_bytes().decode("latin-1").splitlines(), start=1):
-        match = _KEY.fullmatch(line.strip())
+    for number, line in text_lines(path):
+        match = _KEY.fullmatch(line)
         if match is None:
             if _TIME.search(line):
                 current.problems.append(f"line {number}: a time that no known key stands before")

@@ -1,5 +1,7 @@
 """CHB-MIT trees, summaries and WFDB annotations; the number of the trap (formats.md) stands in the test's name."""
 
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -243,3 +245,30 @@ def test_T35_T45_chb21_is_chb01_in_every_split(tmp_path, seed):
     shards = {files.recording: shard for shard, own in dealt.items() for files in own}
     assert shards["chb21_01"] == shards["chb01_01"]
     assert len(shards) == 24
+
+
+WORDS = st.sampled_from(
+    ["File Name: chb05_06.edf", "Number of Seizures in File: 1", "Seizure Start Time: 5 seconds", "Seizure End Time: 9",
+     "Seizure 1 End Time:", "Seizure", "Channels changed:", "File Name: x.edf", "9" * 400]
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(WORDS, st.text(max_size=8)), max_size=20), st.binary(max_size=40) | st.none())
+def test_any_files_give_events_nothing_or_a_typed_error(tmp_path_factory, lines, binary):
+    root = tmp_path_factory.mktemp("any")
+    try:
+        events, codes = read(root, summary="\n".join(lines).encode("utf-8", "replace"), binary=binary)
+    except Rejected:
+        return
+    assert events is not None or codes == ["annotation_missing"]
+    assert all(0 <= start < stop <= HOUR_S for start, stop in spans(events or []))
+
+
+def test_a_line_of_a_megabyte_costs_no_time(tmp_path):
+    begin = time.perf_counter()
+    text = block("chb05_06.edf", [(400, 520)]) + "File Name: chb05_07.edf\n"
+    for line in ("Seizure" + " " * 10**6, "Seizure" + "1" * 10**6, "Number of" + " " * 10**6):
+        assert spans(read(tmp_path, summary=text + line)[0]) == [(400, 520)]
+        with pytest.raises(Rejected) if line.startswith("Seizure") else nullcontext():
+            read(tmp_path, summary=block("chb05_06.edf", [(400, 520)]) + line)
+    assert time.perf_counter() - begin < 5

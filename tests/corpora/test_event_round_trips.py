@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections import Counter
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,16 @@ def in_order(events):
 
 def to_events_of(events):
     return sorted(events, key=lambda event: (event.onset_s, event.code))
+
+
+def test_seizures_that_touch_stay_two_whatever_the_sum_of_onset_and_duration_is():
+    """0.1 + 0.2 is more than 0.3 in a computer: the first would overlap the second, and both become one."""
+    edges = [0.1, 0.3, 0.6, 0.7, 1.1, 12.34, 18.01, 56.78, 57.05]
+    events = [Event(onset_s=a, offset_s=b, code="fnsz") for a, b in pairwise(edges)]
+    assert any(round(e.onset_s, 2) + round(e.offset_s - e.onset_s, 2) > e.offset_s for e in events)
+    _, again, _, findings = written(events, 61.0)
+    same(again, events)
+    assert list(findings) == []
 
 
 @given(

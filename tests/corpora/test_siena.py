@@ -1,5 +1,6 @@
 """The Siena corpus: times by the clock, and its known slips; the number of the trap (formats.md) stands in the name."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,27 @@ def test_the_real_headers_have_the_19_electrodes(name):
     header = read_header(REAL / f"headers_whitenoise/{name}.edf", Findings())
     found = [electrode_of(signal.label) for signal in header.signals]
     assert [electrode for electrode in ELECTRODES if found.count(electrode) != 1] == []
+
+
+WORDS = st.sampled_from(
+    ["File name:", "PN00-1.edf", "Registration start time:", "Seizure start time:", "Seizure end time:", "time",
+     "Start", "19.39.33", "1 9.39.33", ":", "99.99.99", " ", "Seizure n 1", "٣.٣.٣"]
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(WORDS, st.text(max_size=8)), max_size=30), st.sampled_from(["\n", " ", "\r\n"]))
+def test_any_list_gives_events_nothing_or_a_typed_error(tmp_path_factory, words, mark):
+    text = mark.join(["File name: PN00-1.edf\n", *words]).encode("utf-8", "replace")
+    try:
+        events, findings = read(tmp_path_factory.getbasetemp() / "any", text)
+    except Rejected:
+        return
+    assert events is not None or "annotation_missing" in codes(findings)
+    assert all(0 <= start < stop <= 2605 for start, stop in events or [])
+
+
+def test_a_line_of_a_megabyte_costs_no_time(tmp_path):
+    begin = time.perf_counter()
+    for line in (b"Seizure" + b" " * 10**6, b"time " * 200_000, b"Registration start time" + b" " * 10**6):
+        assert read(tmp_path, TEXT.format(name="PN00-1.edf").encode() + line)[0] == [(1143, 1213)]
+    assert time.perf_counter() - begin < 5
