@@ -105,6 +105,13 @@ def test_T33_both_spellings_and_irregular_blanks(tmp_path, spelling):
     assert codes == ["annotation_missing"]  # no .seizures: told, not silent
 
 
+def test_a_count_of_five_thousand_digits_leaves_the_recording_out(tmp_path):
+    """Python refuses to turn so many digits into a number."""
+    text = block("chb05_06.edf", [(400, 500)], count="9" * 5000)
+    with pytest.raises(Rejected):
+        read(tmp_path, summary=text)
+
+
 def test_T33_files_without_times_of_day(tmp_path):
     lines = [line for line in block("chb24_01.edf", [(480, 505)]).splitlines() if "File Start" not in line]
     text = "\n".join(line for line in lines if "File End" not in line)
@@ -234,8 +241,16 @@ def test_a_seizure_that_the_list_does_not_have_is_told(tmp_path):
     assert read(tmp_path, **lists, **sources)[1] == ["annotation_disagrees"]
 
 
+def test_T35_chb21_is_chb01(tmp_path):
+    for path in ("chb01/chb01_01.edf", "chb21/chb21_01.edf", "chb02/chb02_01.edf"):
+        write(tmp_path, path)
+    found = {files.recording: files.patient for files in find(tmp_path, "auto")}
+    assert found == {"chb01_01": "chb01", "chb21_01": "chb01", "chb02_01": "chb02"}
+
+
 @pytest.mark.parametrize("seed", range(20))
-def test_T35_T45_chb21_is_chb01_in_every_split(tmp_path, seed):
+def test_T45_the_patient_and_not_the_case_is_dealt_into_a_split(tmp_path, seed):
+    """The alias table comes first: the girl of two cases is in one split and one shard, whatever the seed."""
     for case in range(1, 25):
         write(tmp_path, f"chb{case:02d}/chb{case:02d}_01.edf")
     found = find(tmp_path, "auto")
