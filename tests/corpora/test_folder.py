@@ -143,3 +143,12 @@ def test_the_real_seizure_times():
         files = found[f"siena_f8_64hz/PN00-{number}_F8_64Hz.edf"]
         (event,) = read_events(REAL, files, 3000.0, Findings())
         assert (event.onset_s, event.offset_s, event.code) == (*expected, "cpsz")
+
+
+def test_a_tusz_table_under_the_name_of_another_is_read_as_what_it_is(tmp_path):
+    touch(tmp_path, "a.edf")
+    text = "channel,start_time,stop_time,label,confidence\nTERM,12.5,40.25,seiz,1.0\n"
+    (tmp_path / "a_events.tsv").write_text(text)
+    events, codes = events_of(tmp_path)
+    assert [(event.onset_s, event.offset_s) for event in events] == [(12.5, 40.25)]
+    assert codes == []

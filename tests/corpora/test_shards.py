@@ -160,3 +160,25 @@ def test_a_manifest_stays_in_the_corpus(tmp_path, bad):
         read_manifest(path)
     with pytest.raises(CorpusError, match="tab"):
         write_manifest(path, [replace(row, path="a\tb.edf") for row in manifest_rows(tmp_path, [files])])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.rsplit("\t", 1)[0],
+        lambda line: line + "\tmore",
+        lambda line: line.rsplit("\t", 1)[0] + "\tsoon",
+        lambda line: line.rsplit("\t", 1)[0] + "\t" + "9" * 5000,
+        lambda line: line.rsplit("\t", 1)[0] + "\t\u00b2",
+        lambda line: line.replace(".edf", ".edf\0"),
+    ],
+)
+def test_a_broken_row_of_a_manifest_is_named(tmp_path, change):
+    files = replace(recording("a"), split="train")
+    (tmp_path / files.edf).write_bytes(b"edf")
+    path = tmp_path / "m.tsv"
+    write_manifest(path, manifest_rows(tmp_path, [files]))
+    head, line = path.read_text().splitlines()
+    path.write_text(f"{head}\n{change(line)}\n")
+    with pytest.raises(CorpusError, match=r"m.tsv, row 2: "):
+        read_manifest(path)

@@ -297,3 +297,41 @@ def test_a_large_tree_is_found_fast(tmp_path):
     begin = time.perf_counter()
     assert len(find(tmp_path, "auto")) == 1000
     assert time.perf_counter() - begin < 2.0
+
+
+@pytest.mark.parametrize("probability", ["nan", "inf", "-inf", "1e999"])
+def test_a_probability_that_is_no_number_leaves_the_row_out(tmp_path, probability):
+    tse = f"version = tse_v1.0.0\n\n0.0 12.5 bckg 1.0\n12.5 40.25 fnsz {probability}\n50.0 55.0 gnsz 0.5\n"
+    events, findings = read(tmp_path / "tse", tse=tse)
+    assert spans(events) == [(50.0, 55.0, "gnsz")]
+    assert "annotation_invalid" in codes(findings)
+    head = "channel,start_time,stop_time,label,confidence\n"
+    rows = f"F7-T3,12.5,40.25,fnsz,{probability}\nF7-T3,50.0,55.0,gnsz,0.5\n"
+    events, findings = read(tmp_path / "csv", csv=head + rows)
+    assert spans(events) == [(50.0, 55.0, "gnsz")]
+    assert codes(findings) == ["annotation_invalid"]
+    numbers = label(12.5, 40.25, 0, "fnsz").replace("1.0,", f"{probability},")
+    events, findings = read(tmp_path / "lbl", lbl=lbl([numbers]))
+    assert (events, codes(findings)) == ([], ["annotation_invalid"])
+
+
+def test_a_row_without_a_channel_is_left_out(tmp_path):
+    text = "channel,start_time,stop_time,label,confidence\n,12.5,40.25,fnsz,1.0\nF7-T3,50.0,55.0,gnsz,1.0\n"
+    events, findings = read(tmp_path, csv=text)
+    assert spans(events) == [(50.0, 55.0, "gnsz")]
+    assert codes(findings) == ["annotation_invalid"]
+
+
+@pytest.mark.parametrize("line", ["montage =  {n}, FP1-F7: EEG FP1-REF --  EEG F7-REF", "symbols[{n}] = {{0: 'bckg'}}"])
+def test_a_number_of_five_thousand_digits_is_a_finding(tmp_path, line):
+    text = lbl([label(12.5, 40.25, 0, "fnsz")]) + line.format(n="9" * 5000) + "\n"
+    events, findings = read(tmp_path, lbl=text)
+    assert spans(events, "FP1-F7") == [(12.5, 40.25, "fnsz")]
+    assert codes(findings) == ["annotation_invalid"]
+
+
+def test_T15_a_duration_that_is_no_number_is_passed_over(tmp_path):
+    text = "# duration = 61...00 secs\nchannel,start_time,stop_time,label,confidence\nTERM,1.0,2.0,seiz,1.0\n"
+    events, findings = read(tmp_path, csv_bi=text)
+    assert spans(events) == [(1.0, 2.0, "seiz")]
+    assert codes(findings) == []

@@ -219,3 +219,25 @@ def test_what_was_published_of_electrodes_is_refused_for_derivations(switch: str
 def test_an_unknown_montage_stops() -> None:
     with pytest.raises(SettingsError, match=r"channels.montage: .*'referential' or 'bipolar'"):
         parse_config(changed(("channels", "montage"), "laplacian"))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([{"a": 1}], "corpora: "),
+        (None, "corpora: "),
+        ({"synthetic": {"like": ["x"]}}, "corpora.synthetic.like: .* is not another corpus"),
+        ({None: {"like": 3}}, "like: '3' is not another corpus"),
+    ],
+)
+def test_corpora_of_another_shape_are_a_wrong_setting(value: object, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_config(changed(("corpora",), value))
+
+
+@pytest.mark.parametrize("text", ["", "{", "{'a': 1}", "[" * 5000, "nul", "\0"])
+def test_a_stage_says_that_its_settings_are_no_json(text: str) -> None:
+    from pipeline.settings.base import Section, parse_settings
+
+    with pytest.raises(SettingsError, match=r"--settings: .*is no JSON"):
+        parse_settings(Section, text)
