@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.findings import Findings, Rejected
 from pipeline.settings.signals import ChannelSettings
-from pipeline.signals.channels import derivation_of, electrode_of, find_electrodes, missing_electrodes
+from pipeline.signals.channels import channel_pair, derivation_of, electrode_of, find_electrodes, missing_electrodes
 from pipeline.signals.edf_header import read_header
 from pipeline.signals.montages import DOUBLE_BANANA, MONTAGES, TCP, TCP_A, derivations_of, electrodes_of
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, scalp_channels
@@ -78,7 +78,7 @@ def test_two_channels_of_one_name(tmp_path):
 
 
 def test_T36_bipolar_files_are_refused_with_the_remedy(tmp_path):
-    with pytest.raises(Rejected, match="channels.montage: bipolar") as caught:
+    with pytest.raises(Rejected, match=r"channels\.montage: bipolar") as caught:
         found(
             tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=["FP1-F7", "F7-T7", "T8-P8", "T8-P8"])
         )
@@ -124,3 +124,19 @@ def test_T20_midline_and_degrees():
 def test_unknown_montage_has_the_derivations_of_its_electrodes():
     assert set(derivations_of("", set(ELECTRODES))) == set(TCP_A)
     assert derivations_of("", {"F7", "T3", "CZ"}) == ("F7-T3",)
+
+
+def test_a_bipolar_file_has_the_derivations_that_it_records_in_either_polarity():
+    recorded = frozenset(frozenset(pair) for pair in [("F7", "T3"), ("T5", "T3"), ("FZ", "CZ"), ("C3", "A2")])
+    assert derivations_of("", set(), recorded) == ("F7-T3", "T3-T5")
+
+
+@pytest.mark.parametrize(
+    ("label", "pair"),
+    [
+        ("EEG F7-REF", ("F7", "REF")), ("Fp1", ("FP1", "")), ("T8-P8-1", ("T4", "T6")), ("F7-CS2", ("F7", "CS2")),
+        ("C3-A2", ("C3", "A2")), ("-", None), ("--1", None), (".", None), ("EDF Annotations", None), ("", None),
+    ],
+)  # fmt: skip
+def test_T32_what_a_channel_measures_against_what(label, pair):
+    assert channel_pair(label) == pair

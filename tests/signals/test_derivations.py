@@ -16,6 +16,7 @@ from pipeline.signals.montages import DOUBLE_BANANA, electrodes_of
 from pipeline.signals.recording import open_recording
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, eeg
 
+REAL = Path(__file__).parents[3] / "shared" / "real-eeg"
 CONFIG = parse_config(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
 GAIN = 0.1  # µV in one digital step of the builder's channels
 CHB_MIT = [
@@ -263,3 +264,27 @@ def test_no_referential_recording_follows_from_a_double_banana():
     assert sorted({len(island) for island in islands}) == [3, 8]
     assert islands[ELECTRODES.index("CZ")] == {"FZ", "CZ", "PZ"}
     assert not islands[ELECTRODES.index("T3")] & islands[ELECTRODES.index("T4")]
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder real-eeg is not beside the repository")
+def test_real_headers_of_chb_mit_have_all_derivations():
+    """Their samples are white noise, which is what is said in the end; also of T8-P8, whose two copies differ there."""
+    for name in ("chb01_01_sample", "chb05_06"):
+        path = REAL / "headers_whitenoise" / f"{name}.edf"
+        assert refused(path).code == "duplicate_label"
+        assert refused(path, duplicates="first").code == "fixture"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder real-eeg is not beside the repository")
+def test_real_referential_recordings_subtract_exactly():
+    path = sorted((REAL / "iiic_sparcnet").glob("*.edf"))[0]
+    nodes, _ = opened(path, rate_hz=200)
+    recording = open_recording(
+        path, channels=CONFIG.channels, signals=CONFIG.signals,
+        compat=SignalCompat(zero_unreadable=False, resample_length="seconds"), findings=Findings(),
+    )  # fmt: skip
+    ((_, electrodes),) = recording.blocks(recording.segments[0])
+    row = dict(zip(ELECTRODES, electrodes, strict=True))
+    for node, found in zip(DOUBLE_BANANA, nodes, strict=True):
+        first, second = electrodes_of(node)
+        np.testing.assert_array_equal(found, row[first] - row[second])
