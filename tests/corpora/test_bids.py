@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.corpora._bids_tree import event_paths
 from pipeline.corpora.bids import find, read_events
 from pipeline.corpora.records import Event
 from pipeline.findings import CorpusError, Findings, Rejected
@@ -196,3 +197,24 @@ def test_the_list_of_participants_is_read_for_its_ids(tmp_path):
     assert read(tmp_path, text)[1] == ["patient_unlisted"]
     (tmp_path / "participants.tsv").write_text("id\nsub-01\n")
     assert read(tmp_path, text)[1] == ["patient_unlisted"]
+
+
+@pytest.mark.parametrize("stem", ["sub-01_ses-02_task-szMonitoring_run-00", "sub-2b_task-rest_acq-x1_run-03", "sub-7"])
+def test_names_mean_what_mne_bids_reads_in_them(tmp_path, stem):
+    from mne_bids import get_entities_from_fname
+
+    entities = get_entities_from_fname(f"{stem}_eeg.edf")
+    session = entities["session"]
+    above = f"sub-{entities['subject']}" + (f"/ses-{session}" if session else "")
+    touch(tmp_path, f"{above}/eeg/{stem}_eeg.edf")
+    (files,) = find(tmp_path, "auto")
+    assert (files.patient, files.session) == (entities["subject"], session or "")
+
+
+def test_exported_names_are_bids_names_to_mne_bids():
+    from mne_bids import get_entities_from_fname
+
+    (path,) = event_paths([("r", "p-1", "s001", "edf/r.edf")]).values()
+    entities = get_entities_from_fname(path.rsplit("/", 1)[1], on_error="raise")
+    assert path.split("/")[:2] == [f"sub-{entities['subject']}", f"ses-{entities['session']}"]
+    assert (entities["session"], entities["task"], entities["run"]) == ("s001", "szMonitoring", "00")
