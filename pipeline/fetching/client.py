@@ -5,6 +5,7 @@ One client serves all threads of a fetch: where the server asks to wait (429 or 
 
 import http.client
 import random
+import ssl
 import threading
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 from pipeline.fetching.names import FetchError
@@ -99,13 +101,14 @@ class Client:
             url, method=method, headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {})}
         )
         try:
-            reply = _opener(url).open(request, timeout=self.manners.timeout_s)
+            local = urllib.parse.urlsplit(url).hostname in LOCAL
+            reply = _opener(local=local).open(request, timeout=self.manners.timeout_s)
         except urllib.error.HTTPError as error:
             error.close()
             raise self._refused(url, error) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            if type(reason).__name__ == "SSLCertVerificationError":
+            if isinstance(reason, ssl.SSLCertVerificationError):
                 raise FetchError(f"{url}: the certificate is not trusted: {reason}") from None
             raise Interrupted(f"no connection: {reason or type(error).__name__}") from None
         except FetchError:
@@ -159,7 +162,8 @@ class Client:
                 found = once()
             except Interrupted as error:
                 last = error
-                self.pause(attempt, last)
+                if attempt + 1 < self.manners.tries:
+                    self.pause(attempt, last)
             else:
                 self.won()
                 return found
@@ -243,14 +247,14 @@ def _whole(reply: Any, n_bytes: int) -> None:
         raise Interrupted(f"{n_bytes} of {stated} bytes came")
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
+@cache
+def _opener(*, local: bool) -> urllib.request.OpenerDirector:
     """Only http and https (urllib's own default also opens files and FTP); no proxy for this machine."""
     opener = urllib.request.OpenerDirector()
-    local = urllib.parse.urlsplit(url).hostname in LOCAL
     for handler in (
         urllib.request.ProxyHandler({} if local else None),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(),

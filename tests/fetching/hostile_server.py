@@ -3,6 +3,7 @@
 import hashlib
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -166,11 +167,13 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[Site]:
+def serving(site: Site, *, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Serve `site` on a free port of this machine; `site.url` is its address."""
     server = Server(("127.0.0.1", 0), Handler)
     server.site = site
-    site.url = f"http://127.0.0.1:{server.server_port}/"
+    site.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

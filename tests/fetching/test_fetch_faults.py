@@ -1,12 +1,26 @@
 """The stage fetch against a server that drops, truncates, corrupts, delays and lies: a file is right or absent."""
 
+import shutil
+import ssl
+import subprocess
 import time
 
 import pytest
 
 from pipeline.fetching.client import MOST_LOST
 from tests.fetching.fetched_project import RECORDINGS, SIZE, fetched, in_place, noise
-from tests.fetching.hostile_server import corrupt, drip, drop_after, say, sha256, silence, truncate, unstated
+from tests.fetching.hostile_server import (
+    Site,
+    corrupt,
+    drip,
+    drop_after,
+    say,
+    serving,
+    sha256,
+    silence,
+    truncate,
+    unstated,
+)  # fmt: skip
 
 
 def test_connections_cut_at_a_byte_are_taken_up_there(site, target, command) -> None:
@@ -178,6 +192,20 @@ def test_redirects_elsewhere_are_refused(site, target, command, where) -> None:
     assert said.status == 1
     assert not (target / name).exists()
     assert len(site.gets(f"/{name}")) == 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(target, command, tmp_path) -> None:
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run([*made, "-keyout", tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    with serving(Site(), tls=context) as one:
+        one.add_project(RECORDINGS)
+        said = fetched(one, target, command)
+    assert said.status == 1
+    assert "certificate is not trusted" in said.log
+    assert not one.requests
 
 
 def test_a_redirect_on_the_same_host_is_followed(site, target, command) -> None:
