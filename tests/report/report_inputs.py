@@ -18,28 +18,8 @@ from pipeline.settings.evaluation import EvaluationSettings, LocalisationSetting
 from pipeline.settings.report import ReportSettings
 from pipeline.stages.evaluate import curves
 from pipeline.store import read_table, write_json, write_table, writing_store
+from tests.signals.edf_builder import ELECTRODES
 
-ELECTRODES = [
-    "FP1",
-    "FP2",
-    "F3",
-    "F4",
-    "C3",
-    "C4",
-    "P3",
-    "P4",
-    "O1",
-    "O2",
-    "F7",
-    "F8",
-    "T3",
-    "T4",
-    "T5",
-    "T6",
-    "FZ",
-    "CZ",
-    "PZ",
-]
 RATE_HZ, LENGTH_S, PATIENTS = 200, 60, 4
 REPORT = ReportSettings(title="Ictograph", example_clips=1, dpi=40, max_mb=5)
 LOCALISATION_SETTINGS = LocalisationSettings(

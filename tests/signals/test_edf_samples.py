@@ -1,12 +1,6 @@
-"""Samples against three public readers, and the faults of scale, unit and continuity (faults.md, rows 4, 6, 12)."""
+"""Samples of any selection of channels, scales and units, pieces of an EDF+D."""
 
-import datetime
-from pathlib import Path
-
-import edfio
-import mne
 import numpy as np
-import pyedflib
 import pytest
 
 from pipeline.findings import Findings
@@ -14,101 +8,6 @@ from pipeline.signals.edf_annotations import annotations, stretches
 from pipeline.signals.edf_header import read_header
 from pipeline.signals.edf_samples import decode, digital, scale_of, unit_factor
 from tests.signals.edf_builder import Channel, EdfFile, annotation_channel, eeg
-
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real-eeg"
-RANGES = [(-3276.7, 3276.7), (-4999.85, 4999.85), (-5482.28, 5482.28), (-800, 800), (-200.0, 3000.0)]  # T28
-
-
-def read_all(path):
-    """Label and µV (s,) of every channel that has a scale."""
-    header = read_header(path, Findings())
-    read = {}
-    for signal in header.signals:
-        scale = None if signal.is_annotation else scale_of(signal, path.name, Findings())
-        if scale is not None and signal.samples_per_record > 0:
-            read[signal.index] = decode(header, [signal], [scale], 0, header.n_records)[0]
-    return header, read
-
-
-def tolerance(header, index):
-    """A float32 holds the physical range to one part in 2**23; three roundings."""
-    signal = header.signals[index]
-    return 3 * max(abs(signal.physical_min), abs(signal.physical_max)) * 2**-23
-
-
-def written_by_pyedflib(path, rates, seed):
-    rng = np.random.default_rng(seed)
-    with pyedflib.EdfWriter(str(path), len(rates), file_type=pyedflib.FILETYPE_EDF) as writer:
-        for i, rate in enumerate(rates):
-            low, high = RANGES[i % len(RANGES)]
-            writer.setSignalHeader(
-                i,
-                {
-                    "label": f"EEG C{i}-REF", "dimension": "uV", "sample_frequency": rate, "physical_min": low,
-                    "physical_max": high, "digital_min": -32768, "digital_max": 32767, "transducer": "",
-                    "prefilter": "",
-                },
-            )  # fmt: skip
-        signals = [rng.uniform(*RANGES[i % len(RANGES)], size=rate * 12) for i, rate in enumerate(rates)]
-        writer.writeSamples(signals)
-    return path
-
-
-@pytest.mark.parametrize("rates", [(256, 256, 256), (250, 400, 512, 1, 256), (200,), (1000, 1000)])
-def test_T24_T28_equals_pyedflib_and_edfio(tmp_path, rates):
-    """Each channel at its own rate and on its own scale."""
-    path = written_by_pyedflib(tmp_path / "made.edf", rates, seed=len(rates))
-    header, read = read_all(path)
-    with pyedflib.EdfReader(str(path)) as reader:
-        other = edfio.read_edf(path)
-        for i, rate in enumerate(rates):
-            assert header.rate_hz(header.signals[i]) == rate
-            np.testing.assert_allclose(read[i], reader.readSignal(i), rtol=0, atol=tolerance(header, i))
-            np.testing.assert_allclose(read[i], other.signals[i].data, rtol=0, atol=tolerance(header, i))
-
-
-def test_equals_mne_on_files_of_mne(tmp_path):
-    rng = np.random.default_rng(5)
-    data = rng.normal(0, 50e-6, (4, 256 * 10))
-    raw = mne.io.RawArray(data, mne.create_info(4, 256.0, "eeg", verbose="error"), verbose="error")
-    mne.export.export_raw(tmp_path / "mne.edf", raw, verbose="error")
-    theirs = mne.io.read_raw_edf(tmp_path / "mne.edf", preload=True, verbose="error").get_data() * 1e6
-    header, read = read_all(tmp_path / "mne.edf")
-    for i in range(4):
-        np.testing.assert_allclose(read[i], theirs[i], rtol=0, atol=2 * tolerance(header, i))
-
-
-def test_equals_edfio_on_files_of_edfio(tmp_path):
-    rng = np.random.default_rng(6)
-    signals = [edfio.EdfSignal(rng.normal(0, 40, rate * 8), rate, label=f"C{rate}") for rate in (100, 256, 500)]
-    notes = [edfio.EdfAnnotation(2.5, 3.25, "sz_foc"), edfio.EdfAnnotation(0, None, "déjà vu")]
-    edfio.Edf(signals, annotations=notes, starttime=datetime.time(1, 2, 3, 500_000)).write(tmp_path / "edfio.edf")
-    header, read = read_all(tmp_path / "edfio.edf")
-    with pyedflib.EdfReader(str(tmp_path / "edfio.edf")) as reader:
-        for i in read:
-            theirs = reader.readSignal(i if i < reader.signals_in_file else i - 1)
-            np.testing.assert_allclose(read[i], theirs, rtol=0, atol=1e-3)
-    found = annotations(header)
-    assert [(note.onset_s, note.duration_s, note.text) for note in found] == [
-        (0, None, "déjà vu"),
-        (2.5, 3.25, "sz_foc"),
-    ]
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the folder real-eeg is not beside the repository")
-def test_equals_pyedflib_on_the_33_real_files():
-    paths = sorted(REAL.rglob("*.edf"))
-    assert len(paths) == 33
-    for path in paths:
-        header, read = read_all(path)
-        with pyedflib.EdfReader(str(path)) as reader:
-            signals = [signal for signal in header.signals if not signal.is_annotation]
-            for i, signal in enumerate(signals):
-                if signal.index in read:
-                    theirs = reader.readSignal(i)
-                    np.testing.assert_allclose(
-                        read[signal.index], theirs, rtol=0, atol=tolerance(header, signal.index), err_msg=path.name
-                    )
 
 
 def test_any_selection_in_any_order(tmp_path):
