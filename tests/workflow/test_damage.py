@@ -1,4 +1,4 @@
-"""Fault rows 20 and 21 on a whole run: a damaged result stops the job that reads it and is made anew by the next run."""
+"""Fault rows 20 and 21 on a whole run: a damaged result stops the job that reads it, the next run makes it anew."""
 
 import os
 import signal
