@@ -16,7 +16,7 @@ from epilepsy2bids.load_annotations import chbmit as chbmit_outside
 from epilepsy2bids.load_annotations import siena as siena_outside
 from epilepsy2bids.load_annotations import tuh as tuh_outside
 from simulated_corpus import REPOSITORY, Case, cases, simulation
-from written_formats import LENGTH_S, SMALL, Key, ReadBack, read_back
+from written_formats import LENGTH_S, SMALL, Key, ReadBack, ingested, read_back
 
 from pipeline.corpora.scalp.annotations import whole_events
 from pipeline.corpora.scalp.chbmit_files import SCALE as CHBMIT_SCALE
@@ -27,6 +27,7 @@ from pipeline.settings.simulation import READER_OF
 from pipeline.signals.channels import electrode_of, reference_of
 
 LAYOUTS = list(READER_OF)
+TUSZ = ("tusz_v1", "tusz_v2")
 SCALES = {"tusz_v1": TUSZ_SCALE, "tusz_v2": TUSZ_SCALE, "bids": TUSZ_SCALE, "chbmit": CHBMIT_SCALE,
           "siena": SIENA_SCALE}  # fmt: skip
 TITLES = {"TUSZ v1.5.2": "tusz_v1", "TUSZ v2": "tusz_v2", "BIDS": "bids", "CHB-MIT": "chbmit", "Siena": "siena"}
@@ -128,6 +129,21 @@ def test_derivations_hold_equal_signals_whatever_the_reference(formats, layout):
         own = [step_uv(layout)] * (1 if layout == "chbmit" else 2)
         found = formats[layout].signals["bipolar"][key]
         assert_equal_to_quantisation(found, expected, [step_uv("tusz_v2")] * 2 + own)
+
+
+def test_T36_a_model_of_electrodes_refuses_chbmit_with_a_hint(formats):
+    refused = ingested(formats["chbmit"], "referential")
+    assert not refused.rows
+    assert {(row.code, row.severity) for row in refused.findings} == {("bipolar_only", "error")}
+    assert len(refused.findings) == len(formats["chbmit"].found)
+    assert all("channels.montage: bipolar" in row.message for row in refused.findings)
+
+
+def test_T46_one_recording_has_one_digest_under_both_of_its_names(formats):
+    """Ids differ between the generations; the samples give it away."""
+    digests = {name: formats[name].tables["segments"].set_index("key")["digest"].to_dict() for name in TUSZ}
+    assert digests["tusz_v1"] == digests["tusz_v2"]
+    assert len(set(digests["tusz_v1"].values())) == len(digests["tusz_v1"])
 
 
 def assert_equal_to_quantisation(found: np.ndarray, expected: np.ndarray, steps_uv: list[float]) -> None:

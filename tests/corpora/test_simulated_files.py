@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from simulated_corpus import REPOSITORY, cases, simulation
 
 from pipeline.corpora import tusz
+from pipeline.corpora._szcore import COLUMNS
 from pipeline.corpora._wfdb import read_wfdb
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.corpora.scalp.annotations import whole_events
@@ -266,6 +267,24 @@ def test_T37_the_first_recording_of_a_patient_goes_over_midnight(tmp_path):
     text = (tmp_path / files.annotations[0]).read_text()
     assert re.search(r"Registration start time: 23\.59\.00\nRegistration end time:  00\.00\.30\n", text)
     assert (tmp_path / files.edf).read_bytes()[176:184] == b"23.59.00"
+
+
+def test_T33_the_summary_has_both_spellings_and_hours_beyond_23(tmp_path):
+    settings = simulation(**{**SMALL, "cohort": {"AB": {"train": 1}}, "seizures": {"AB": [1, 2]}}, format="chbmit")
+    settings = settings.model_copy(update={"recordings_per_patient": 4})
+    (files, *_) = write_patient(tmp_path, tmp_path / "truth", settings, patients(settings)[0])
+    text = (tmp_path / files.annotations[-1]).read_text()
+    assert re.search(r"^File Start Time: 25:29:00$", text, re.MULTILINE)
+    assert re.search(r"^Seizure Start Time: \d+ seconds$", text, re.MULTILINE)
+    assert re.search(r"^Seizure 2 Start Time: \d+ seconds$", text, re.MULTILINE)
+
+
+def test_T41_a_seizure_free_bids_recording_has_one_background_row(tmp_path):
+    settings = simulation(**{**SMALL, "cohort": {"CF": {"train": 1}}, "seizures": {"CF": [0]}}, format="bids")
+    (files, *_) = write_patient(tmp_path, tmp_path / "truth", settings, patients(settings)[0])
+    rows = (tmp_path / files.annotations[0]).read_text().splitlines()
+    assert rows[0].split("\t") == list(COLUMNS)
+    assert rows[1:] == ["0.00\t90.00\tbckg\tn/a\tn/a\t2015-01-01 00:00:00\t90.00"]
 
 
 def test_no_invented_patient_bears_the_id_of_a_real_one():

@@ -76,7 +76,7 @@ def read_back(root: Path, layout: str, montages: tuple[str, ...]) -> ReadBack:
     made = ReadBack(layout, settings, root, {keys[files.recording]: files for files in found}, tables)
     made.findings["index"] = findings
     for montage in montages:
-        _ingest(made, montage, keys)
+        _keep(made, montage, keys)
     for task in ("detection", "classification"):
         tables[task] = _clips(tables, task, keys)
     return made
@@ -100,7 +100,17 @@ def _table(rows: list[dict[str, Any]], columns: dict[str, str], keys: dict[str, 
     return table.assign(key=[keys[name] for name in table["recording"]])
 
 
-def _ingest(made: ReadBack, montage: str, keys: dict[str, Key]) -> None:
+@dataclass
+class Ingested:
+    """What `ingest` made of one format in one montage."""
+
+    rows: list[dict[str, Any]]
+    findings: Findings
+    store: Path
+
+
+def ingested(made: ReadBack, montage: str) -> Ingested:
+    """Ingest all recordings."""
     compat = {name: CONFIG["compat"][name] for name in ("zero_unreadable", "resample_length")}
     channels = {**CONFIG["channels"], "montage": montage}
     sections = {"corpus": made.layout, "channels": channels, "signals": CONFIG["signals"], "compat": compat}
@@ -109,13 +119,17 @@ def _ingest(made: ReadBack, montage: str, keys: dict[str, Key]) -> None:
     with writing_store(store) as group:
         settings = Settings.model_validate(sections)
         rows = ingest(made.root / "corpus", recordings, settings, findings, group, logging.getLogger("test"))
-    made.findings[montage] = findings
-    segments = _table(rows, SEGMENTS, keys)
-    with reading_store(store) as group:
+    return Ingested(rows, findings, store)
+
+
+def _keep(made: ReadBack, montage: str, keys: dict[str, Key]) -> None:
+    done = ingested(made, montage)
+    made.findings[montage] = done.findings
+    segments = _table(done.rows, SEGMENTS, keys)
+    with reading_store(done.store) as group:
         names = zip(segments["key"], segments["recording"], segments["segment"], strict=True)
         made.signals[montage] = {key: group[f"{recording}/{segment}"][...] for key, recording, segment in names}
-    if len(segments):
-        made.tables["segments"] = segments
+    made.tables.setdefault("segments", segments)  # of the first montage
 
 
 def _clips(tables: dict[str, pd.DataFrame], task: str, keys: dict[str, Key]) -> pd.DataFrame:
