@@ -168,6 +168,26 @@ def test_units_and_scales_differ_between_the_two_electrodes(tmp_path, head):
     assert codes(findings) == ["unit_converted"]
 
 
+def test_electrodes_of_two_rates_are_resampled_before_they_are_subtracted(tmp_path):
+    """Sines of one phase at 256 and 128 Hz: their difference is a sine of the difference in amplitude."""
+    rng = np.random.default_rng(4)
+    amplitude = dict(zip(ELECTRODES, rng.permutation(19) + 3, strict=True))  # hundreds of digital steps
+
+    def sine(name, per_record):
+        seconds = np.arange(20 * per_record) / per_record
+        wave = 100 * amplitude[name] * np.sin(2 * np.pi * 5 * seconds)
+        return Channel(f"EEG {name}-REF", np.round(wave).astype(np.int16).reshape(20, per_record))
+
+    channels = [sine(name, 128 if name in ("F3", "O1") else 256) for name in ELECTRODES]
+    signal, findings = opened(EdfFile(channels).write(tmp_path / "a.edf"), rate_hz=200)
+    assert codes(findings) == ["mixed_rate"]
+    wave = np.sin(2 * np.pi * 5 * np.arange(4000) / 200)
+    for node, found in zip(DOUBLE_BANANA, signal, strict=True):
+        first, second = electrodes_of(node)
+        expected_uv = 100 * GAIN * (amplitude[first] - amplitude[second]) * wave
+        np.testing.assert_allclose(found[200:-200], expected_uv[200:-200], atol=1.0)  # of up to 180 µV; 1 s at each end
+
+
 def test_a_dead_electrode_does_not_hide_as_a_live_derivation(tmp_path, head):
     """F7 flat at some offset: FP1-F7 would look alive, being FP1; it is missing, and so is F7-T3."""
     head["F7"] = np.full((20, 256), 500, np.int16)
