@@ -6,6 +6,7 @@ numbers. The words of the field, which may stay, do not count.
 """
 
 import re
+import string
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ WRITTEN = frozenset(
 )  # fmt: skip  # what the tool itself writes
 BLOCK_BYTES = 1 << 22
 _WORD_BEFORE, _WORD_AFTER = re.compile(rb"[a-z0-9_]+$"), re.compile(rb"[a-z0-9_]+")
+_EDGES = string.punctuation + string.whitespace
 _PARTS = re.compile(r"[^\W_]+")
 
 
@@ -31,7 +33,7 @@ def wanted_texts(texts: Iterable[str], words: frozenset[str]) -> set[bytes]:
     """What must not come out: each text and each of its words, in lower case, but for words of the field."""
     found: set[str] = set()
     for text in texts:
-        found.update((text.strip(), *text.split(), *_PARTS.findall(text)))
+        found.update(part.strip(_EDGES) for part in (text, *text.split(), *_PARTS.findall(text)))
     kept = {text.lower() for text in found if len(text) >= SHORTEST and not is_known_label(text)} - words - WRITTEN
     return {form for text in kept for form in (text.encode("utf-8", "replace"), text.encode("latin-1", "replace"))}
 
@@ -43,9 +45,9 @@ class Search:
         self._words = words
         self._by_start: dict[bytes, list[bytes]] = {}
         self._first, self._second = np.zeros(1 << 16, bool), np.zeros(1 << 16, bool)
-        for string in strings:
-            self._by_start.setdefault(string[:4], []).append(string)
-            first, second = np.frombuffer(string[:4], "<u2")
+        for text in strings:
+            self._by_start.setdefault(text[:4], []).append(text)
+            first, second = np.frombuffer(text[:4], "<u2")
             self._first[first] = self._second[second] = True
 
     def found_in(self, content: bytes) -> bytes | None:
@@ -56,9 +58,9 @@ class Search:
         flat = np.frombuffer(lower, np.uint8).astype(np.uint16)
         pairs = flat[:-1] | (flat[1:] << 8)
         for place in np.flatnonzero(self._first[pairs[:-2]] & self._second[pairs[2:]]):
-            for string in self._by_start.get(lower[place : place + 4], ()):
-                if lower.startswith(string, place) and not self._in_a_word(lower, int(place), len(string)):
-                    return string
+            for text in self._by_start.get(lower[place : place + 4], ()):
+                if lower.startswith(text, place) and not self._in_a_word(lower, int(place), len(text)):
+                    return text
         return None
 
     def _in_a_word(self, content: bytes, place: int, length: int) -> bool:
@@ -73,9 +75,9 @@ class Searches:
     """The three searches: in texts, in anything that holds numbers too, and in samples."""
 
     def __init__(self, wanted: set[bytes], words: frozenset[str]) -> None:
-        named = {string for string in wanted if not string.isdigit()}
+        named = {text for text in wanted if not text.isdigit()}
         self.texts, self.anything = Search(wanted, words | WRITTEN), Search(named, words | WRITTEN)
-        self.samples = Search((string for string in named if len(string) >= SHORTEST_IN_SAMPLES), frozenset())
+        self.samples = Search((text for text in named if len(text) >= SHORTEST_IN_SAMPLES), frozenset())
 
 
 def leak_in(path: Path, name: str, searches: Searches) -> tuple[str, bytes] | None:

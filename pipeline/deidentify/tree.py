@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
-from pipeline.corpora import folder
 from pipeline.corpora._events_tsv import write_events
 from pipeline.corpora._pseudonyms import Pseudonyms
 from pipeline.corpora._tree import folders
@@ -19,6 +19,7 @@ from pipeline.corpora.records import RecordingFiles
 from pipeline.deidentify.edf import copy_edf
 from pipeline.deidentify.search import Searches, leak_in, wanted_texts
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.plugins import load_plugin
 from pipeline.signals.edf_annotations import stretches
 from pipeline.signals.edf_header import read_header
 
@@ -60,14 +61,17 @@ def shift_of(names: Pseudonyms, patient: str) -> int:
     return -(LEAST_DAYS + names.number("days", patient) % (MOST_DAYS - LEAST_DAYS + 1))
 
 
-def deidentify(source: Path, target: Path, *, names: Pseudonyms, words: frozenset[str], patients: str) -> Outcome:
-    """Copy `source` to the new folder `target`. `patients`: how the folder reader tells them apart (docs/corpora.md).
+def deidentify(
+    source: Path, target: Path, *, names: Pseudonyms, words: frozenset[str], reader: str, version: str
+) -> Outcome:
+    """Copy `source` to the new folder `target`; `reader` and `version` tell patients and events (docs/corpora.md).
 
     Raises CorpusError where nothing can be copied, `target` is in use, or a text that was removed is found in the copy;
     then nothing is left of it.
     """
     root = source if source.is_dir() else source.parent
-    found = [files for files in folder.find(root, patients) if source.is_dir() or files.edf == source.name]
+    corpus = load_plugin("corpora", reader)
+    found = [files for files in corpus.find(root, version) if source.is_dir() or files.edf == source.name]
     if not found:
         raise CorpusError(f"{source}: no EDF; name an EDF or a folder of them")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -77,7 +81,7 @@ def deidentify(source: Path, target: Path, *, names: Pseudonyms, words: frozense
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
         for files in found:
-            _copy(root, files, work, names, words, outcome)
+            _copy(root, files, work, corpus, names, words, outcome)
         if source.is_dir():
             _note_left_out(root, found, outcome)
         if not outcome.copied:
@@ -91,7 +95,13 @@ def deidentify(source: Path, target: Path, *, names: Pseudonyms, words: frozense
 
 
 def _copy(
-    root: Path, files: RecordingFiles, work: Path, names: Pseudonyms, words: frozenset[str], outcome: Outcome
+    root: Path,
+    files: RecordingFiles,
+    work: Path,
+    corpus: ModuleType,
+    names: Pseudonyms,
+    words: frozenset[str],
+    outcome: Outcome,
 ) -> None:
     """One EDF and its events; a file that cannot be copied leaves a finding (for the owner: it names the file)."""
     patient, recording = names.patient(files.patient), names.recording(files.patient, files.edf)
@@ -102,7 +112,7 @@ def _copy(
     try:
         removed = copy_edf(root / files.edf, place / f"{recording}_eeg.edf", shift_days=days, words=words, findings=own)
         outcome.texts += removed.texts
-        _copy_events(root, files, place / f"{recording}_events.tsv", own)
+        _copy_events(root, files, corpus, place / f"{recording}_events.tsv", own)
     except Rejected as rejected:
         own.extend([rejected.finding])
         for part in place.glob(f"{recording}_*"):
@@ -113,14 +123,14 @@ def _copy(
     )
 
 
-def _copy_events(root: Path, files: RecordingFiles, target: Path, findings: Findings) -> None:
+def _copy_events(root: Path, files: RecordingFiles, corpus: ModuleType, target: Path, findings: Findings) -> None:
     """The seizures of a readable table beside the EDF: times and types only. Those inside an EDF+ stay inside."""
     if not files.annotations:
         return
     header = read_header(root / files.edf, Findings())
     last = stretches(header, Findings())[-1]
     duration_s = last.start_s + float((last.stop - last.first) * header.record_s)
-    events = folder.read_events(root, files, duration_s, findings)
+    events = corpus.read_events(root, files, duration_s, findings)
     if events is not None:
         write_events(target, events, duration_s, shortest_s=0.0)
 

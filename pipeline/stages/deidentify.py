@@ -17,7 +17,6 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.corpora._pseudonyms import Pseudonyms, checked_key, load_key, made_key, private_folder
-from pipeline.corpora.folder import VERSIONS
 from pipeline.deidentify.tree import Copied, Leak, Outcome, deidentify
 from pipeline.deidentify.words import BUILT_IN, read_words
 from pipeline.stages import command
@@ -36,11 +35,13 @@ def main() -> None:
     check_places(source, target, private)
     names = Pseudonyms(_key(arguments.key, private, logger))
     words = read_words(arguments.words)
+    layout = {"reader": arguments.reader, "version": arguments.version}
     try:
-        outcome = deidentify(source, target, names=names, words=words, patients=arguments.patients)
+        outcome = deidentify(source, target, names=names, words=words, **layout)
     except Leak as leak:
         (private_folder(private) / "leak.txt").write_text(leak.text + "\n", encoding="utf-8")
-        raise command.StageError(f"{leak}; which text: {private / 'leak.txt'} (private)") from None
+        told = f"which text: {private / 'leak.txt'} (private). If it is harmless, add it to the list of words (--words)"
+        raise command.StageError(f"{leak}; {told}") from None
     write_private(private, outcome)
     codes = outcome.findings.to_frame()["code"].value_counts().sort_index()
     rejected = sum(finding.severity == "error" for finding in outcome.findings)
@@ -59,9 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         "--key", type=Path, help=f"file with the secret key; else ${KEY_VARIABLE}, else PRIVATE/key, made"
     )
     made.add_argument("--words", type=Path, default=BUILT_IN, help="words that annotations may keep")
-    made.add_argument(
-        "--patients", choices=VERSIONS, default="auto", help="what tells patients apart (docs/corpora.md)"
-    )
+    made.add_argument("--reader", default="folder", help="reader of SRC: tells patients and events (docs/corpora.md)")
+    made.add_argument("--version", default="auto", help="layout of SRC, as that reader knows it")
     made.add_argument("--log", type=Path, help="also write the log to this file")
     return made
 

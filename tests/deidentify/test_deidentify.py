@@ -30,7 +30,7 @@ KEY = Pseudonyms(b"k" * 32)
 
 def copied(source: Path, target: Path, **options):
     """De-identify; the outcome and the EDFs that came out."""
-    chosen = {"names": KEY, "words": WORDS, "patients": "auto"}
+    chosen = {"names": KEY, "words": WORDS, "reader": "folder", "version": "auto"}
     outcome = tree.deidentify(source, target, **{**chosen, **options})
     return outcome, sorted(target.rglob("*.edf"))
 
@@ -253,6 +253,7 @@ def test_row28_words_of_the_field_are_no_leak():
     assert searches.anything.found_in(b"x onic x") == b"onic"
     assert searches.anything.found_in(b"xxSMITHxx") == b"smith"
     assert searches.anything.found_in(b"lena") == b"lena"
+    assert wanted_texts(["An EEG. (Smith)", "_eeg", "--"], WORDS) == {b"an eeg. (smith", b"smith"}
 
 
 def test_row28_bad_lists_of_words(tmp_path):
@@ -317,3 +318,20 @@ def test_row28_an_edf_that_ends_while_it_is_read_is_a_finding(tmp_path, monkeypa
     outcome, written = copied(tmp_path / "a", tmp_path / "out")
     assert [row.file for row in outcome.copied] == ["y.edf"]
     assert len(written) == 1
+
+
+def test_row28_a_tree_of_tusz_keeps_its_patients_splits_and_seizures(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, patient in (("train", "aaaaaaaa"), ("train", "aaaaaaab"), ("eval", "aaaaaaac")):
+        stem = tmp_path / "edf" / split / patient / "s001_2015" / "01_tcp_ar" / f"{patient}_s001_t000"
+        EdfFile(scalp_channels(rng, records=20)).write(stem.with_suffix(".edf"))
+        rows = "channel,start_time,stop_time,label,confidence\nF7-T3,2,7,cpsz,1\nT3-T5,3,8,cpsz,1\n"
+        stem.with_suffix(".csv").write_text(f"# bname = {patient}\n{rows}")
+    outcome, written = copied(tmp_path / "edf", tmp_path / "out", reader="tusz")
+    assert len({row.patient for row in outcome.copied}) == len(written) == 3
+    found = folder.find(tmp_path / "out", "auto")
+    assert sorted(files.official for files in found) == ["eval", "train", "train"]
+    for files in found:
+        events = folder.read_events(tmp_path / "out", files, 20.0, Findings())
+        assert [(e.onset_s, e.offset_s, e.code) for e in events if e.channel == "TERM"] == [(2.0, 8.0, "cpsz")]
+        assert {e.channel for e in events} == {"TERM", "F7-T3", "T3-T5"}

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,36 @@ def test_row28_what_the_dealing_leaves_out_is_told_in_pseudonyms(tmp_path):
     assert "split_missing" in found
     assert "sub-" in found
     assert canaries_in(tmp_path / "results" / "mine", but=("private",)) == {}
+
+
+@pytest.mark.slow
+def test_row28_what_snakemake_leaves_behind(tmp_path):
+    """The target qc: results, logs, benchmarks, the terminal and Snakemake's own log."""
+    write_canary_corpus(tmp_path / "data")
+    for name in ("Snakefile", "workflow", "pipeline", "profiles", "config.yaml"):
+        (tmp_path / "project" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "project" / name).symlink_to(REPOSITORY / name)
+    own = {"like": "synthetic", "reader": "folder", "version": "auto", "root": str(tmp_path / "data"),
+           "simulate": None, "splits": SPLITS}  # fmt: skip
+    overlay = {"corpus": "mine", "results": "results", "corpora": {"mine": own}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(overlay))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "1",
+        "--configfile",
+        str(tmp_path / "mine.yaml"),
+        "--",
+        "qc",
+    ]
+    done = subprocess.run(command, cwd=tmp_path / "project", capture_output=True, text=True, check=False)
+    (tmp_path / "project" / "results" / "terminal.txt").write_text(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert canaries_in(tmp_path / "project" / ".snakemake") == {}
+    found = canaries_in(tmp_path / "project" / "results")
+    assert set(found) == {"mine/private/names.tsv"}
 
 
 def test_row28_a_reader_that_needs_the_names_says_so(tmp_path):
