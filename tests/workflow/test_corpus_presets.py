@@ -67,3 +67,14 @@ def test_no_preset_of_a_corpus_needs_what_the_corpus_has_not() -> None:
     for values in presets.values():
         assert {entry["task"] for entry in values["plan"]} == {"detection"}
         assert not any(entry["maps"] for entry in values["plan"])
+
+
+def test_the_readers_stay_light() -> None:
+    """They are imported while Snakemake parses, by every job of a cluster again."""
+    check = (
+        "import sys; from pipeline.plugins import load_plugin;"
+        f"[load_plugin('corpora', name) for name in {sorted(TREES)}];"
+        "print([m for m in ('torch', 'pandas', 'scipy', 'zarr', 'mne', 'numpy', 'pydantic') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
