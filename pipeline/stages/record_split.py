@@ -23,7 +23,7 @@ from pipeline.training.device import prepare_device
 from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
 from pipeline.training.loop import Diverged
 from pipeline.training.model_io import load_model
-from pipeline.training.predicting import prediction_table
+from pipeline.training.predicting import NotFinite, prediction_table
 
 
 class Settings(Section):
@@ -91,7 +91,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     try:
         table = logits_of_both(arguments, settings, read_json(arguments.card))
-    except (Diverged, UnfitData) as error:
+    except (Diverged, NotFinite, UnfitData) as error:
         raise command.StageError(f"{arguments.out}: {error}") from error
     answer = record_split_answer([table], settings.experiments)
     write_table(arguments.table, table)

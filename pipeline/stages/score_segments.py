@@ -43,7 +43,7 @@ from pipeline.store import read_json, reading_store, write_json, write_table, wr
 from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.model_io import load_model
-from pipeline.training.predicting import prediction_table
+from pipeline.training.predicting import NotFinite, prediction_table
 
 FIXTURE = "header fixture"  # labels of INDEX.csv that begin so: the samples are no EEG
 
@@ -173,7 +173,10 @@ def score(
     model: torch.nn.Module, data: ClipData, card: dict[str, Any], settings: Settings
 ) -> tuple[pd.DataFrame, OcclusionMaps]:
     """Predictions and maps of every clip, whatever was predicted: nothing is known to be right here."""
-    predictions = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
+    try:
+        predictions = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
+    except NotFinite as error:
+        raise command.StageError(str(error)) from None
     fill = fill_value(settings.occlusion, data.settings.features, card["scaler"])
     regraph = graph_of_hidden(settings.occlusion, data.settings, settings.graphs, card["scaler"])
     with torch.no_grad():

@@ -1,6 +1,9 @@
 """Ranges, units and bad channels (faults.md, rows 6, 10 and 12): no NaN, no guess, each with its finding."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.features import fft
@@ -10,6 +13,7 @@ from pipeline.signals.edf_header import read_header
 from pipeline.signals.edf_samples import decode, scale_of
 from pipeline.stages import features as features_stage
 from pipeline.stages.command import StageError
+from pipeline.training import predicting
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, eeg, scalp_channels
 from tests.signals.opening import opened, refused, samples
 
@@ -134,6 +138,15 @@ def test_row10_frames_that_are_no_numbers_stop_the_stage():
     settings = features_stage.Settings(features=FeatureSettings(kind="fft", floor_amplitude=1e-8), rate_hz=200.0)
     with pytest.raises(StageError, match="r/000"):
         list(features_stage.compute(signals, segments, kind, settings))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_row10_predictions_that_are_no_numbers_name_the_clip(monkeypatch, value):
+    table = pd.DataFrame({name: ["a", "b", "c"] for name in predicting.KEPT})
+    data = SimpleNamespace(labels=np.array([0, -1, 1]), table=table)
+    monkeypatch.setattr(predicting, "predict_logits", lambda *_, **__: np.array([[0.5], [value]]))
+    with pytest.raises(predicting.NotFinite, match="clip c"):
+        predicting.prediction_table(None, data, {"classes": ["seizure"]}, batch_size=2, strict=False)
 
 
 @pytest.mark.parametrize(
