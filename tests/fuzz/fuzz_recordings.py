@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -29,6 +29,10 @@ TUSZ_KINDS = ("tse", "tse_bi", "lbl", "lbl_bi", "csv", "csv_bi")
 DURATION_S = 61.0
 WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)  # of the fields in the first 256 bytes
 SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+CHBMIT = [
+    "FP1-F7", "F7-T7", "T7-P7", "P7-O1", "FP1-F3", "F3-C3", "C3-P3", "P3-O1", "FP2-F4", "F4-C4", "C4-P4", "P4-O2",
+    "FP2-F8", "F8-T8", "T8-P8", "P8-O2", "FZ-CZ", "CZ-PZ", "P7-T7", "T7-FT9", "FT9-FT10", "FT10-T8",
+]  # fmt: skip
 EVENTS = [
     Event(onset_s=12.5, offset_s=40.25, code="fnsz", channel="F7-T3"),
     Event(onset_s=14.0, offset_s=33.5, code="fnsz", channel="T3-T5"),
@@ -67,10 +71,14 @@ class EdfKind:
 
     folder: Path
     name: str = "edf"
+    montage: Literal["referential", "bipolar"] = "referential"
     megabytes: int = 64
 
     def __post_init__(self) -> None:
         self.path, self.settings = self.folder / "fuzzed.edf", recording_settings()
+        if self.montage == "bipolar":
+            bipolar = {"montage": "bipolar", "missing": "skip"}
+            self.settings["channels"] = self.settings["channels"].model_copy(update=bipolar)
         self.bases = [(data, list(_fields(data))) for data in _edfs()]
 
     def mutated(self, dice: random.Random) -> bytes:
@@ -93,7 +101,7 @@ class EdfKind:
         for segment in recording.segments:
             first, block = next(recording.blocks(segment))
             assert (first, block.dtype) == (0, np.dtype("float32"))
-            assert block.shape == (19, recording.block_samples(segment))
+            assert block.shape == (len(self.settings["channels"].nodes), recording.block_samples(segment))
             assert np.isfinite(block).all(), "samples that are not finite"
         return outcome(findings)
 
@@ -114,6 +122,7 @@ def _edfs() -> Iterator[bytes]:
         scalp_channels(rng, records=4, per_record=64, labels=[f"EEG {n.title()}" for n in ELECTRODES])
     ).content()
     yield EdfFile(scalp_channels(rng, records=4, per_record=64, labels=[*TCP, "T4-T6"])).content()
+    yield EdfFile(scalp_channels(rng, records=4, per_record=64, labels=CHBMIT)).content()
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int]]:

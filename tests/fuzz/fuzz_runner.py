@@ -73,6 +73,7 @@ def kinds(folder: Path) -> dict[str, Callable[[], Any]]:
 
     made: dict[str, Callable[[], Any]] = {
         "edf": lambda: recordings.EdfKind(own("edf")),
+        "edf_bipolar": lambda: recordings.EdfKind(own("edf_bipolar"), "edf_bipolar", "bipolar"),
         **{name: (lambda name=name: recordings.tusz_kind(own(name), name)) for name in recordings.TUSZ_KINDS},
         "events_tsv": lambda: recordings.events_tsv_kind(own("events_tsv")),
         "bids_events": lambda: recordings.bids_kind(own("bids_events")),
@@ -96,7 +97,10 @@ def kinds(folder: Path) -> dict[str, Callable[[], Any]]:
     return made
 
 
-SHARES = {"edf": 0.4, "config": 0.03, "store": 0.03, "weights": 0.03, "foreign_weights": 0.03, "card": 0.03}
+SHARES = {
+    "edf": 0.3, "edf_bipolar": 0.1, "config": 0.03, "store": 0.03, "weights": 0.03, "foreign_weights": 0.03,
+    "card": 0.03,
+}  # fmt: skip
 
 
 def split(mutations: int, names: list[str]) -> dict[str, int]:
