@@ -108,8 +108,7 @@ def settle_montage(
     subtracted; a recorded derivation cannot be. Raises Rejected (`missing_derivation`).
     """
     absent = list(dict.fromkeys(name for recipe in recipes for name in recipe.channels if name not in sources))
-    broken = {name for recipe in recipes if len(recipe.channels) == 1 for name in recipe.channels} & set(absent)
-    filled, basis = _interpolated([name for name in absent if name not in broken], sources, settings)
+    filled, basis = _interpolated(absent, sources, settings)
     dead = set(absent) - set(filled)
     lost = [recipe.node for recipe in recipes if set(recipe.channels) & dead or recipe.node in flat]
     if lost:
@@ -188,12 +187,8 @@ def _recipe(node: str, candidates: Candidates, fill: str | None) -> Recipe | Non
         return Recipe(node=node, plus=_name((first, second)), minus=None)
     if (second, first) in candidates:
         return Recipe(node=node, plus=None, minus=_name((second, first)))
-    shared = [
-        reference
-        for reference in _references(candidates)
-        if {(first, reference), (second, reference)} <= set(candidates)
-    ]
-    chosen = shared[0] if shared else fill
+    shared = (ref for ref in _references(candidates) if {(first, ref), (second, ref)} <= candidates.keys())
+    chosen = next(shared, fill)
     if chosen is None:
         return None
     return Recipe(node=node, plus=_name((first, chosen)), minus=_name((second, chosen)))
@@ -220,7 +215,7 @@ def _interpolated(
     if settings.missing == "skip" or not absent or len(absent) > settings.max_interpolated:
         return [], ()
     reference = absent[0].partition("-")[2]
-    if reference in settings.electrodes:  # two links of a chain, not electrodes on a reference
+    if reference in settings.electrodes:  # a recorded derivation, or an electrode on another one
         return [], ()
     basis = tuple(name for name in sources if name.partition("-")[2] == reference)
     fillable = [name for name in absent if name.partition("-")[2] == reference]

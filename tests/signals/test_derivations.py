@@ -240,6 +240,27 @@ def test_missing_electrodes_are_interpolated_before_subtracting(tmp_path, head):
     assert refused(path, missing="interpolate", max_interpolated=1).code == "missing_derivation"
 
 
+def test_every_electrode_of_the_file_serves_the_interpolation(tmp_path, head):
+    """Also those whose derivations are recorded as such."""
+    present = [name for name in ELECTRODES if name != "F8"]
+    alone, _ = opened(EdfFile(referential(head, names=present)).write(tmp_path / "a.edf"), missing="interpolate")
+    mixed = [*recorded(head, DOUBLE_BANANA[:8]), *referential(head, names=present)]
+    signal, findings = opened(EdfFile(mixed).write(tmp_path / "b.edf"), missing="interpolate")
+    np.testing.assert_allclose(signal, alone, atol=1e-3)
+    assert codes(findings) == ["electrode_interpolated", "mixed_montage"]
+
+
+def test_nothing_is_interpolated_on_an_electrode_as_reference(tmp_path, head):
+    """Against CZ every derivation follows; but CZ itself, a zero, would be missing from the spline."""
+    head = {name: samples - head["CZ"] for name, samples in head.items()}
+    channels = referential(head, "{}-CZ", [name for name in ELECTRODES if name != "CZ"])
+    signal, _ = opened(EdfFile(channels).write(tmp_path / "a.edf"))
+    np.testing.assert_allclose(signal, expected(head), atol=2e-4)
+    channels[ELECTRODES.index("F3")] = Channel("F3-CZ", np.zeros((20, 256), np.int16))
+    finding = refused(EdfFile(channels).write(tmp_path / "b.edf"), missing="interpolate")
+    assert (finding.code, finding.value) == ("missing_derivation", "FP1-F3, F3-C3")
+
+
 def test_links_of_a_chain_are_no_basis_for_interpolation(tmp_path, head):
     """Without P3-O1 nothing is guessed from T5-O1 and the like, nor summed along the chain."""
     labels = [label for label in CHB_MIT if label != "P3-O1"]
