@@ -5,6 +5,7 @@ Written before anything is trained, and also where nothing can be used; the coun
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -211,7 +212,7 @@ def _recording_table(rows: pd.DataFrame, caption: str) -> Table:
     columns = ["recording", "patient", "split", "outcome", "why", "seconds", "usable", "Hz", "channels", "seizures"]
     cells = [
         [
-            str(row.recording), str(row.patient), str(row.split), str(row.outcome), str(row.reason) or str(row.codes),
+            str(row.recording), str(row.patient), str(row.split), str(row.outcome), _why(row.reason, row.codes),
             cell(row.duration_s, decimals=1), cell(row.used_s, decimals=0), cell(row.rate_hz, decimals=0),
             cell(row.n_signals), cell(row.seizures),
         ]
@@ -226,6 +227,11 @@ def _recording_table(rows: pd.DataFrame, caption: str) -> Table:
     numeric = frozenset(position for position, i in enumerate(kept) if i >= 5)
     body = [[row[i] for i in kept] for row in cells]
     return Table(name, caption, [columns[i] for i in kept], body, numeric, len(body) > FOLDED, TONES)
+
+
+def _why(reason: Any, codes: Any) -> str:
+    """Why an EDF is left out, else what was noticed; long paths may break across lines."""
+    return (str(reason) or str(codes)).replace("/", "/\u200b")
 
 
 def _patients(table: pd.DataFrame) -> list[Block]:
