@@ -123,7 +123,7 @@ def test_two_references_are_never_mixed(tmp_path, head):
     """Left on A1, right on A2: both chains follow, and the midline on its own; FZ on another one than CZ does not."""
     left = [name for name in ELECTRODES if name[-1] in "13579"]
     rest = [name for name in ELECTRODES if name not in left]
-    channels = [*referential(head, "{}-A1", left), *referential(head, "{}-A2", rest)]
+    channels = [*referential(head, "{}-A1", left), *referential(head, "{}-A2", [*rest, "C3"])]
     signal, _ = opened(EdfFile(channels).write(tmp_path / "a.edf"))
     np.testing.assert_allclose(signal, expected(head), atol=2e-4)
     channels = [*referential(head, "{}-A1", [*left, "FZ"]), *referential(head, "{}-A2", [e for e in rest if e != "FZ"])]
@@ -244,7 +244,8 @@ def test_every_electrode_of_the_file_serves_the_interpolation(tmp_path, head):
     """Also those whose derivations are recorded as such."""
     present = [name for name in ELECTRODES if name != "F8"]
     alone, _ = opened(EdfFile(referential(head, names=present)).write(tmp_path / "a.edf"), missing="interpolate")
-    mixed = [*recorded(head, DOUBLE_BANANA[:8]), *referential(head, names=present)]
+    few = referential(head, "EEG {}-LE", ["C3", "C4"])  # another reference, on which there is nothing to go by
+    mixed = [*few, *recorded(head, DOUBLE_BANANA[:8]), *referential(head, names=present)]
     signal, findings = opened(EdfFile(mixed).write(tmp_path / "b.edf"), missing="interpolate")
     np.testing.assert_allclose(signal, alone, atol=1e-3)
     assert codes(findings) == ["electrode_interpolated", "mixed_montage"]
