@@ -30,6 +30,9 @@ _NUMBER = re.compile(rb"[+-]?[0-9]*[.,]?[0-9]*(?:[eE][+-]?[0-9]{1,2})?")
 _FILTER = re.compile(
     r"(?:HP|LP|N|NOTCH|BP) ?[:=]? ?(?:DC|OFF|[0-9]{1,4}(?:[.,][0-9]{1,3})?) ?(?:m?Hz|kHz|s)?", re.IGNORECASE
 )
+_LIST = re.compile(  # a stamp with a whole text or the start of a long one: by chance about once in 10 GB of noise
+    rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14(?:[ -~\x80-\xff]{0,80}\x14\x00|[ -~]{12})"
+)
 STAMP = re.compile(rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14")
 
 
@@ -55,6 +58,7 @@ def copy_edf(source: Path, target: Path, *, shift_days: int, words: frozenset[st
         removed.texts += identity_texts(raw, header)
         written.write(clean_header(raw, header, shift_days))
         for block in _blocks(read, header):
+            _check_samples(block, header)
             written.write(_clean_block(block, header, words, removed))
     if removed.annotations:
         message = (
@@ -184,6 +188,17 @@ def annotation_spans(header: EdfHeader) -> list[tuple[int, int]]:
         for signal in header.signals
         if signal.is_annotation
     ]
+
+
+def _check_samples(block: bytes, header: EdfHeader) -> None:
+    """Raise Rejected where samples read like annotations: a damaged label or size would pass their texts on."""
+    samples, size = bytearray(block), SAMPLE_BYTES * header.record_samples
+    for low, high in annotation_spans(header):
+        for start in range(0, len(block), size):
+            samples[start + low : start + high] = bytes(high - low)
+    if _LIST.search(samples):
+        message = f"{header.path.name}: annotations among the samples: a label or size of the header is damaged"
+        raise reject("header_invalid", f"{message}; export the file anew")
 
 
 def _clean_block(block: bytes, header: EdfHeader, words: frozenset[str], removed: Removed) -> bytes:
