@@ -19,7 +19,8 @@ from pipeline.signals.labels import ANNOTATIONS, shown_label, shown_number, show
 FIXED_BYTES = 256  # of the first part of the header, and of each signal's entry
 SAMPLE_BYTES = 2
 _IDENTITY = slice(8, 168)  # the patient and the recording field
-FIELD_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # label transducer unit pmin pmax dmin dmax prefilter samples reserved
+FIELD_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+"""Of label, transducer, unit, physical and digital limits, prefilter, samples a record, reserved field."""
 _LABEL, _UNIT, _PMIN, _PMAX, _DMIN, _DMAX, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d\d?)?", re.IGNORECASE)  # 1e999999 would be a million digits
 
