@@ -39,19 +39,19 @@ def test_row21_the_next_run_makes_a_damaged_result_anew(finished: TinyProject, d
     assert f"{damaged}: damaged" in said
     aside = results / f"{damaged}.damaged"
     assert aside.exists()
-    finished.run()
+    finished.run(f"results/tiny/{wanted}")  # the same command
     aside.unlink()
     assert finished.digests() == before
 
 
 def test_row20_a_run_that_was_killed_leaves_no_lock_to_remove(finished: TinyProject) -> None:
     before = finished.digests()
-    running = finished.start("--forcerun", "features")
+    running = finished.start("--forcerun", "ingest")
     lock = finished.folder / "results" / ".lock"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and f"process {running.pid}" not in lock.read_text():
         time.sleep(0.05)
-    refused = finished.start("--forcerun", "features")
+    refused = finished.start("--forcerun", "ingest")
     assert refused.wait() != 0
     assert f"in use by process {running.pid} on" in (finished.folder / "run.log").read_text()
     running.send_signal(signal.SIGKILL)
