@@ -66,9 +66,11 @@ class EdfFile:
         widths = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
         fixed = "".join(text.ljust(width) for text, width in zip(cells.values(), widths, strict=True))
         columns = [
-            (16, [c.label for c in self.channels]), (80, [c.transducer for c in self.channels]), (8, [c.unit for c in self.channels]),
+            (16, [c.label for c in self.channels]), (80, [c.transducer for c in self.channels]),
+            (8, [c.unit for c in self.channels]),
             (8, [c.pmin for c in self.channels]), (8, [c.pmax for c in self.channels]),
-            (8, [c.dmin for c in self.channels]), (8, [c.dmax for c in self.channels]), (80, [c.prefilter for c in self.channels]),
+            (8, [c.dmin for c in self.channels]), (8, [c.dmax for c in self.channels]),
+            (80, [c.prefilter for c in self.channels]),
             (8, [str(c.samples.shape[1]) if c.per_record is None else c.per_record for c in self.channels]),
             (32, [c.reserved for c in self.channels]),
         ]  # fmt: skip
