@@ -66,9 +66,7 @@ def _is_plausible_rate(header: EdfHeader, signal: EdfSignal, quality: QualitySet
     rate_hz, low, high = float(header.rate_hz(signal)), quality.rate_low_hz, quality.rate_high_hz
     if low <= rate_hz <= high:
         return True
-    message = (
-        f"{header.path.name}: channel {signal.label!r} at {rate_hz:g} Hz; EEG has {low:g} to {high:g}"
-    )
+    message = f"{header.path.name}: channel {signal.label!r} at {rate_hz:g} Hz; EEG has {low:g} to {high:g}"
     limits = f"{low:g}..{high:g}"
     findings.add("rate_implausible", message, action="skip", channel=signal.label, value=rate_hz, expected=limits)
     return False
