@@ -16,6 +16,7 @@ from pipeline.signals.edf_header import SAMPLE_BYTES, EdfHeader, EdfSignal, reje
 MICROVOLTS = {"V": 1e6, "MV": 1e3, "UV": 1.0, "\u039cV": 1.0, "\xc2\u039cV": 1.0, "NV": 1e-3}
 LARGEST_UV = 1e12  # a million volts; beyond, float32 would overflow in squares
 LONG_RECORD = 1 << 16  # samples of one signal: records beyond this (whole files in one record exist) are read in parts
+MAPPED_BYTES = 1 << 26  # mapped at a time: pages of a map that were touched count as memory of the process
 CACHE_RECORDS = 96  # decoded at a time: what a block's channels share stays in the processor's cache (speed.md)
 
 
@@ -76,6 +77,13 @@ def mapped_records(header: EdfHeader, first: int, stop: int) -> np.ndarray:
         raise reject("file_unreadable", f"{header.path.name}: records {first} to {stop}: {error}") from None
 
 
+def _mappings(header: EdfHeader, first: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Records first..stop in maps of bounded size, one after the other: (records after `first`, map)."""
+    size = max(MAPPED_BYTES // (SAMPLE_BYTES * header.record_samples), 1)
+    for low, high in blocks(first, stop, size):
+        yield low - first, mapped_records(header, low, high)
+
+
 def digital_parts(
     header: EdfHeader, signals: Sequence[EdfSignal], first: int, stop: int, *, block_s: float
 ) -> Iterator[list[np.ndarray]]:
@@ -85,11 +93,19 @@ def digital_parts(
     """
     parts = max(math.ceil(header.record_s / Fraction(block_s)), 1)
     for low, high in blocks(first, stop, max(int(Fraction(block_s) / header.record_s), 1)):
-        records = mapped_records(header, low, high)
-        for part in range(parts):
-            spans = [(s.offset, s.samples_per_record * part // parts, s.samples_per_record * (part + 1) // parts)
-                     for s in signals]  # fmt: skip
-            yield [records[:, offset + start : offset + end].reshape(-1) for offset, start, end in spans]
+        if parts > 1:
+            (record,) = mapped_records(header, low, high)
+            for part in range(parts):
+                spans = [(s.offset, s.samples_per_record * part // parts, s.samples_per_record * (part + 1) // parts)
+                         for s in signals]  # fmt: skip
+                yield [np.array(record[offset + start : offset + end]) for offset, start, end in spans]
+            continue
+        gathered = [np.empty((high - low, signal.samples_per_record), "<i2") for signal in signals]
+        for after, records in _mappings(header, low, high):
+            for samples, signal in zip(gathered, signals, strict=True):
+                columns = records[:, signal.offset : signal.offset + signal.samples_per_record]
+                samples[after : after + len(records)] = columns
+        yield [samples.reshape(-1) for samples in gathered]
 
 
 def digital(header: EdfHeader, signal: EdfSignal, first: int, stop: int) -> np.ndarray:
@@ -110,14 +126,13 @@ def decode(
     offsets = np.array([scales[i].offset for i in in_file], np.float32)[:, None, None]
     runs = _runs([signals[i].offset for i in in_file], per_record)
     decoded = np.empty((len(signals), stop - first, per_record), dtype=np.float32)
-    records = mapped_records(header, first, stop)
-    for low in range(0, stop - first, CACHE_RECORDS):
-        block = records[low : low + CACHE_RECORDS]
-        for a, b, start in runs:
-            columns = block[:, start : start + (b - a) * per_record].reshape(len(block), b - a, per_record)
-            target = decoded[a:b, low : low + CACHE_RECORDS]
-            np.multiply(columns.transpose(1, 0, 2), gains[a:b], out=target)  # (record, n, s) -> (n, record, s)
-            target += offsets[a:b]
+    for after, records in _mappings(header, first, stop):
+        for low, high in blocks(0, len(records), CACHE_RECORDS):
+            for a, b, start in runs:
+                columns = records[low:high, start : start + (b - a) * per_record].reshape(high - low, b - a, per_record)
+                target = decoded[a:b, after + low : after + high]
+                np.multiply(columns.transpose(1, 0, 2), gains[a:b], out=target)  # (record, n, s) -> (n, record, s)
+                target += offsets[a:b]
     whole = decoded.reshape(len(signals), -1)  # (n, record, s) -> (n, record * s)
     return whole if in_file == list(range(len(signals))) else whole[np.argsort(in_file)]
 
