@@ -23,6 +23,10 @@ SHOWN = 500  # rows of one table on the page; the files beside it have all
 FOLDED = 40  # a longer table is shown on demand
 CHANNELS = 3  # names of channels in one cell; more are counted
 SEVERITIES = ("error", "warn", "info")
+NAMES_LINE = (
+    "Recordings and patients bear pseudonyms here: the table {names} leads from an id to its file. "
+    "It is private; this page can be shared, that folder not."
+)
 CAVEATS = [
     (
         "Used does not mean good.",
@@ -42,13 +46,17 @@ CAVEATS = [
 
 @dataclass(frozen=True)
 class Checked:
-    """table: one row an EDF (`pipeline.report.outcomes`); findings; leaks: what is in two splits, in sentences."""
+    """table: one row an EDF (`pipeline.report.outcomes`); leaks: what is in two splits, in sentences.
+
+    names: the file that leads from a pseudonym to an EDF; None where ids are those of the corpus.
+    """
 
     corpus: str
     synthetic: bool
     table: pd.DataFrame
     findings: pd.DataFrame
     leaks: list[str]
+    names: str | None = None
 
 
 def qc_page(checked: Checked, *, title: str, dpi: int) -> Page:
@@ -90,6 +98,8 @@ def _glance(checked: Checked, dpi: int) -> list[Block]:
     hours = table["used_s"].sum() / 3600
     lead = f"{summary(table)} {hours:.2f} hours of {patients} can be used."
     blocks: list[Block] = [Text(lead)]
+    if checked.names is not None:
+        blocks.append(Text(NAMES_LINE.format(names=checked.names)))
     if not usable.any():
         blocks.append(Note("No recording can be used, so nothing can be trained. The reasons stand below."))
     blocks += [Note(f"Stop: {leak}. No score comes out of such a corpus.") for leak in checked.leaks]

@@ -7,7 +7,7 @@ from pydantic import field_validator
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
 from pipeline.settings.clips import ClipSettings
-from pipeline.settings.corpora import CorpusSettings, IngestSettings
+from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
@@ -79,7 +79,7 @@ class TrialConfig(Section):
 class RealSegmentsConfig(Section):
     """real_segments: the folder of EDFs to score, and the detector that scores them."""
 
-    root: str | None
+    root: PathText | None
     pseudonyms: bool  # recordings by pseudonyms rather than by the names of their files (docs/privacy.md)
     run: str
     length_s: Count
@@ -128,7 +128,8 @@ class Config(Section):
 def parse_config(values: dict[str, Any]) -> Config:
     """Validate config.yaml (as a mapping). Raises SettingsError with every wrong key and its nearest valid one.
 
-    A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself.
+    A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself. One
+    with a `root` of its own does not take over how the other is simulated.
     """
     check_extent(values, where="config.yaml (with its overlays)")
     corpora = values.get("corpora")
@@ -145,7 +146,9 @@ def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) 
     if not isinstance(other, str) or other not in corpora or other in (*asked, name):
         known = ", ".join(str(known) for known in corpora)
         raise SettingsError(f"corpora.{name}.like: {str(other)[:80]!r} is not another corpus; there are {known}")
-    return _overlaid(_inherited(corpora, other, (*asked, name)), {key: own[key] for key in own if key != "like"})
+    from_folder = {"simulate": None} if own.get("root") is not None else {}
+    given = {key: own[key] for key in own if key != "like"}
+    return _overlaid(_inherited(corpora, other, (*asked, name)), {**from_folder, **given})
 
 
 def _overlaid(base: Any, over: Any) -> Any:

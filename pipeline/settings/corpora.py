@@ -1,13 +1,15 @@
 """Where recordings come from, and how their patients are dealt into splits."""
 
-from typing import Literal
+import os
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from pipeline.settings.base import Count, Section, Seed, Share
 from pipeline.settings.simulation import READER_OF, SimulationSettings
 
 Split = Literal["train", "validation", "test"]
+PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # `~` is the home folder: no shell has seen it
 
 
 class SplitSettings(Section):
@@ -17,7 +19,7 @@ class SplitSettings(Section):
     official: dict[str, Split]  # folder of the corpus -> our split, e.g. {"dev": "test"}
     validation_share: Share  # of the patients whose split would be `train`, the share held out by hash; 0: none
     test_share: Share  # only for source: hash
-    file: str | None  # TSV with columns patient, split; only for source: file
+    file: PathText | None  # TSV with columns patient, split; only for source: file
     seed: Seed
 
 
@@ -27,10 +29,15 @@ class CorpusSettings(Section):
     reader: str
     version: str  # of the corpus layout, e.g. auto, v1, v2; the reader says which it knows
     pseudonyms: Literal["auto", "always", "never"]  # auto: where the reader takes names that may say anything
-    pseudonym_key: str | None  # file with a secret; None: made at random in results/<corpus>/private/key
-    root: str | None  # None: made by `simulate` below results/<corpus>/corpus
+    pseudonym_key: PathText | None  # file with a secret; None: made at random in results/<corpus>/private/key
+    root: PathText | None  # None: made by `simulate` below results/<corpus>/corpus
     splits: SplitSettings
-    simulate: SimulationSettings | None
+    simulate: SimulationSettings | None  # not used where there is a root
+
+    @property
+    def simulated(self) -> bool:
+        """Whether this program makes the recordings; those of a folder are real until their headers say otherwise."""
+        return self.root is None and self.simulate is not None
 
     @model_validator(mode="after")
     def _reader_of_the_format(self) -> "CorpusSettings":

@@ -21,10 +21,14 @@ from pipeline.store import read_json, read_table, read_tables, replacing, write_
 
 
 class Settings(Section):
-    """What this stage uses: the corpus, whether it is simulated, and three values of `report`."""
+    """What this stage uses: the corpus, whether it is simulated, and three values of `report`.
+
+    names: where the pseudonyms are resolved; None without pseudonyms.
+    """
 
     corpus: str
     synthetic: bool
+    names: str | None
     title: str
     dpi: Count
     max_mb: Positive
@@ -47,7 +51,7 @@ def main() -> None:
     found = found_edfs(arguments.manifests, dealt_out)
     table = outcomes(found, recordings, read_tables(arguments.seizures), segments, findings)
     synthetic = settings.synthetic or (len(recordings) > 0 and bool(recordings["synthetic"].any()))
-    checked = Checked(settings.corpus, synthetic, table, findings, leaks(segments))
+    checked = Checked(settings.corpus, synthetic, table, findings, leaks(segments), settings.names)
     for name, frame in (("findings", findings), ("recordings", table)):
         write_table(arguments.out / f"{name}.parquet", frame)
         write_tsv(arguments.out / f"{name}.tsv", frame)

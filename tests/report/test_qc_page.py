@@ -36,6 +36,15 @@ def html_of(table, findings, **changes):
     return render(qc_page(checked, title="T", dpi=40), max_mb=5)
 
 
+def test_the_way_back_from_a_pseudonym_stands_at_a_glance():
+    findings = Findings(corpus="c")
+    table = corpus(["a"], ["a"], findings)
+    hidden = html_of(table, findings, names="results/c/private/names.tsv")
+    glance = hidden.split("At a glance")[-1].split("What to do")[0]
+    assert "results/c/private/names.tsv" in glance
+    assert "pseudonym" not in html_of(table, findings)
+
+
 def test_each_outcome_follows_from_segments_and_findings():
     findings = Findings(corpus="c")
     findings.for_recording("b").add("fraction_cut", "cut", severity="info", action="note")

@@ -16,6 +16,7 @@ from pipeline.findings import CorpusError, Finding
 from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
 from pipeline.store import write_json
+from workflow.lib.readers import hides_names, load_reader
 
 Dealt = dict[str, list[RecordingFiles]]  # shard -> its recordings
 
@@ -43,21 +44,21 @@ class Corpora:
 
     def root(self, corpus: str) -> str:
         """Folder that holds the corpus, or links to its files under pseudonyms (docs/privacy.md)."""
-        if self._hides_names(corpus):
+        if hides_names(corpus, self.config.corpora[corpus]):
             return str(self._private(corpus) / "files")
         return self.config.corpora[corpus].root or f"{self.config.results}/{corpus}/corpus"
 
     def simulated(self) -> list[str]:
         """Names of the corpora that `simulate` makes."""
-        return [name for name, corpus in self.config.corpora.items() if corpus.root is None]
+        return [name for name, corpus in self.config.corpora.items() if corpus.simulated]
 
     def shards(self, corpus: str) -> Shards:
         """The corpus's shards; for a corpus on disk this scans the tree and updates its manifests."""
         if corpus not in self.config.corpora:
             raise CorpusError(f"corpus {corpus!r} is not in config.yaml; there are {', '.join(self.config.corpora)}")
         if corpus not in self.known:
-            on_disk = self.config.corpora[corpus].root is not None
-            self.known[corpus] = self._scan(corpus) if on_disk else self._simulated(corpus)
+            simulated = self.config.corpora[corpus].simulated
+            self.known[corpus] = self._simulated(corpus) if simulated else self._scan(corpus)
         return self.known[corpus]
 
     def _shards_per_split(self) -> dict[str, int]:
@@ -65,8 +66,7 @@ class Corpora:
 
     def _simulated(self, corpus: str) -> Shards:
         settings = self.config.corpora[corpus].simulate
-        if settings is None:
-            raise CorpusError(f"corpora.{corpus}: give either root (a folder) or simulate (settings)")
+        assert settings is not None
         patients: dict[str, list[str]] = {}
         for patient in load_plugin("corpora", settings.generator).patients(settings):
             shard = shard_of(patient.patient, patient.split, self._shards_per_split())
@@ -75,15 +75,17 @@ class Corpora:
 
     def _scan(self, corpus: str) -> Shards:
         settings = self.config.corpora[corpus]
-        root = Path(settings.root or "")
+        if settings.root is None:
+            raise CorpusError(f"corpora.{corpus}: give either root (a folder) or simulate (settings)")
+        root = Path(settings.root)
         if not root.is_dir():
             raise CorpusError(f"corpora.{corpus}.root: there is no folder {root}; set it to where the corpus lies")
-        files = load_plugin("corpora", settings.reader).find(root, settings.version)
+        files = load_reader(corpus, settings).find(root, settings.version)
         if not files:
             raise CorpusError(f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows")
         dealt, found = deal(files, settings.splits, self._shards_per_split(), corpus)
         findings = list(found)
-        if self._hides_names(corpus) and self.main_process:
+        if hides_names(corpus, settings) and self.main_process:
             root, dealt, findings = self._hidden(corpus, root, dealt, files, found)
         if self.main_process:
             folder = Path(self.config.results, corpus, "manifests")
@@ -94,19 +96,6 @@ class Corpora:
             for stale in set(folder.glob("*.tsv")) - {folder / f"{name}.tsv" for name in dealt}:
                 stale.unlink()
         return Shards(tuple(sorted(dealt)), {})
-
-    def _hides_names(self, corpus: str) -> bool:
-        """Whether the corpus is read under pseudonyms. Raises CorpusError where its reader needs the names."""
-        settings = self.config.corpora[corpus]
-        if settings.root is None or settings.pseudonyms == "never":
-            return False
-        kind = getattr(load_plugin("corpora", settings.reader), "FILE_NAMES", "free")
-        if settings.pseudonyms == "always" and kind == "needed":
-            raise CorpusError(
-                f"corpora.{corpus}.pseudonyms: always; but reader {settings.reader!r} finds events by the names of "
-                "files. Set auto or never, or run `python -m pipeline.stages.deidentify` first"
-            )
-        return settings.pseudonyms == "always" or kind == "free"
 
     def _private(self, corpus: str) -> Path:
         return Path(self.config.results, corpus, "private")

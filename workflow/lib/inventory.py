@@ -17,7 +17,7 @@ def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntr
     tasks = sorted({(entry.task, entry.length_s) for entry in plan})
     return {
         "corpus": corpus,
-        "synthetic": config.corpora[corpus].simulate is not None,
+        "synthetic": config.corpora[corpus].simulated,
         "recordings": [f"{base}/index/{name}.recordings.parquet" for name in every],
         "seizures": [f"{base}/index/{name}.seizures.parquet" for name in every],
         "segments": [f"{base}/signals/{name}.segments.parquet" for name in every],

@@ -5,12 +5,14 @@ values are noticed, and a setting that a stage does not use never reruns it.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
 from pipeline.settings.runs import RunSettings
 from workflow.lib.inputs import encoder_run
+from workflow.lib.readers import hides_names
 
 
 def as_text(settings: dict[str, Any]) -> str:
@@ -40,7 +42,9 @@ def ingest(config: Config, corpus: str) -> dict[str, Any]:
 
 def qc_page(config: Config, corpus: str) -> dict[str, Any]:
     shown = {name: getattr(config.report, name) for name in ("title", "dpi", "max_mb")}
-    return {"corpus": corpus, "synthetic": config.corpora[corpus].simulate is not None, **shown}
+    chosen = config.corpora[corpus]
+    names = f"{Path(config.results).name}/{corpus}/private/names.tsv" if hides_names(corpus, chosen) else None
+    return {"corpus": corpus, "synthetic": chosen.simulated, "names": names, **shown}
 
 
 def clips(config: Config, task: str, length_s: int) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def score_segments(config: Config) -> dict[str, Any]:
     chosen = config.real_segments
     return {
         **ingest(config, config.corpus),
-        "synthetic": config.corpora[config.corpus].simulate is not None,
+        "synthetic": config.corpora[config.corpus].simulated,
         "clips": config.clips,
         "clip_compat": {name: getattr(config.compat, name) for name in ("label_edge", "clip_start_offset")},
         "graphs": config.graphs,

@@ -1,9 +1,11 @@
 """Which runs, tasks, lengths and seeds are wanted; checked before any job starts."""
 
+from pipeline.findings import CorpusError
 from pipeline.graphs.positions import POSITIONS, mirror_name
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry
 from workflow.lib.paths import run_folder
+from workflow.lib.readers import load_reader
 
 LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
 MAPPED = ("detection", 60)  # the maps that coverage and localisation are computed from (section 2.5)
@@ -17,7 +19,7 @@ def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
         *_wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config),
+        *_wrong_derivations(config), *_wrong_readers(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
@@ -101,6 +103,16 @@ def _wrong_derivations(config: Config) -> list[str]:
         for switch, correct in published.items()
         if getattr(config.compat, switch) != correct
     ]
+
+
+def _wrong_readers(config: Config) -> list[str]:
+    wrong = []
+    for name, corpus in config.corpora.items():
+        try:
+            load_reader(name, corpus)
+        except CorpusError as error:
+            wrong.append(str(error))
+    return wrong
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:

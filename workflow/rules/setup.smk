@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 from pipeline.findings import CorpusError
-
+from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning, run_lock
@@ -27,7 +27,7 @@ try:
     CORPORA.shards(
         CFG.corpus
     )  # a folder that is not there stops the run here, in plain words
-except (SettingsError, planning.PlanError, CorpusError) as error:
+except (SettingsError, planning.PlanError, CorpusError, UnknownPlugin) as error:
     raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
 PATHS = Paths(CFG.results)
