@@ -25,6 +25,8 @@ AGENT = "ictograph-fetch/0.1 (research; Python urllib)"
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # worth another try; any other status is an answer
 STOPPED = "stopped; run again to go on"
+GAVE_UP, LATER = "gave up after", "asks to come back in"
+INTERRUPTED = (STOPPED, GAVE_UP, LATER)  # in the reason why a file is missing: another run may bring it
 BLOCK = 1 << 18  # bytes read at a time
 MOST_REDIRECTS = 5
 MOST_LOST = 8  # files in a row given up for want of a good answer: the server is down, and the rest need not be tried
@@ -168,7 +170,7 @@ class Client:
                 self.won()
                 return found
         self.lost()
-        raise FetchError(f"{what}: {last}; gave up after {self.manners.tries} tries")
+        raise FetchError(f"{what}: {last}; {GAVE_UP} {self.manners.tries} tries")
 
     def lost(self) -> None:
         """Note that something was given up; too many in a row end the whole fetch."""
@@ -213,7 +215,7 @@ class Client:
             return Refused(f"{url}: {error.code} {error.reason!a}", status=error.code)
         wait_s = retry_after_s(error.headers.get("Retry-After"))
         if wait_s is not None and wait_s > self.manners.patience_s:
-            return Refused(f"{url}: {error.code}; asks to come back in {wait_s:.0f} s", status=error.code)
+            return Refused(f"{url}: {error.code}; {LATER} {wait_s:.0f} s", status=error.code)
         return Interrupted(f"{error.code} {error.reason!a}", wait_s=wait_s)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.fetching.client import STOPPED, Client, Interrupted, Refused
+from pipeline.fetching.client import GAVE_UP, STOPPED, Client, Interrupted, Refused
 from pipeline.fetching.listing import RemoteFile
 from pipeline.fetching.manifest import BLOCK, Manifest, Row, sha256_of
 from pipeline.fetching.names import PART, FetchError, place
@@ -136,7 +136,7 @@ def _tries(client: Client, root: Path, file: RemoteFile) -> Iterator["_Content"]
                 raise FetchError(f"{error} ({wrong} times)") from None
             if vain >= client.manners.tries:
                 client.lost()
-                raise FetchError(f"{error}; gave up after {vain} tries that brought nothing new") from None
+                raise FetchError(f"{error}; {GAVE_UP} {vain} tries that brought nothing new") from None
             client.pause(max(0, vain - 1), error)
         else:
             yield content

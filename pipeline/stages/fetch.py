@@ -22,7 +22,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.fetching.client import STOPPED, Client, Manners, check_address
+from pipeline.fetching.client import INTERRUPTED, STOPPED, Client, Manners, check_address
 from pipeline.fetching.listing import Listing, RemoteFile, list_bucket, list_physionet
 from pipeline.fetching.manifest import Manifest, locked, verify
 from pipeline.fetching.names import FetchError
@@ -100,7 +100,7 @@ def verify_folder(folder: Path) -> None:
     wrong = verify(folder)
     if wrong:
         raise StageError(
-            f"{folder}: {len(wrong)} files are not as fetched\n{_table(wrong)}\nFetch again with --replace"
+            f"{folder}: {_counted(len(wrong))} not as fetched\n{_table(wrong)}\nFetch again with --replace"
         )
     print(f"{folder}: {len(Manifest(folder).rows)} files as fetched")
 
@@ -108,6 +108,8 @@ def verify_folder(folder: Path) -> None:
 def fetch(source: Source, arguments: argparse.Namespace) -> None:
     """List, say what it takes, fetch, report. Raises StageError where a file is not in place at the end."""
     logger, root = start(arguments), arguments.to
+    if root.exists() and not root.is_dir():
+        raise StageError(f"--to {root} is a file; name a folder")
     client, base = connect(source, arguments, logger)
     with nullcontext() if arguments.dry_run else locked(root):
         manifest = Manifest(root, keep=not arguments.dry_run)
@@ -128,8 +130,21 @@ def fetch(source: Source, arguments: argparse.Namespace) -> None:
     ended = {file.name: ended.get(file.name, STOPPED) for file in wanted}
     problems |= {name: why for name, why in ended.items() if why}
     if problems:
-        raise StageError(f"{len(problems)} files are not in place; run again to go on\n{_table(problems)}")
+        raise StageError(f"{not_in_place(problems)}\n{_table(problems)}")
     logger.info("%d files in %s; %s, %s", len(listing.files), root, source.licence, source.cite)
+
+
+def not_in_place(problems: dict[str, str]) -> str:
+    """How many files are missing, and of how many another run may bring more: those that were interrupted."""
+    again = sum(any(mark in why for mark in INTERRUPTED) for why in problems.values())
+    head = f"{_counted(len(problems))} not in place"
+    if not again:
+        return f"{head}; the same command again does not help: see why"
+    return f"{head}; run again to go on" + ("" if again == len(problems) else f" with {again} of them")
+
+
+def _counted(number: int) -> str:
+    return "1 file is" if number == 1 else f"{number} files are"
 
 
 def connect(source: Source, arguments: argparse.Namespace, logger: logging.Logger) -> tuple[Client, str]:

@@ -151,6 +151,7 @@ def test_tries_end(site, target, command) -> None:
     assert said.status == 1
     assert len(site.gets(f"/{name}")) == 4
     assert "500" in said.log
+    assert "1 file is not in place; run again to go on\n" in said.log
 
 
 def test_a_server_that_is_down_is_given_up_as_a_whole(site, target, command) -> None:
@@ -178,6 +179,7 @@ def test_a_file_that_is_gone_is_one_failure_and_the_others_arrive(site, target, 
     said = fetched(site, target, command)
     assert said.status == 1
     assert "404" in said.log
+    assert "1 file is not in place; the same command again does not help" in said.log
     assert len(site.gets(f"/{name}")) == 1, "an answer, not a hiccup"
     in_place(target, {other: body for other, body in RECORDINGS.items() if other != name})
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.corpora import chbmit
+from pipeline.fetching.client import STOPPED
 from pipeline.fetching.manifest import FILE, LOCK, read_rows
 from pipeline.stages import fetch
 from tests.fetching.fetched_project import (
@@ -89,6 +90,23 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(site, target, command)
     assert said.status == 1
     assert "meanwhile" in said.log
     assert (target / name).read_bytes() == b"mine"
+
+
+def test_only_what_was_interrupted_is_to_be_run_again() -> None:
+    gone, over = "https://x/y: 404 Not Found", "connection lost; gave up after 6 tries that brought nothing new"
+    later = "https://x/y: 429; asks to come back in 90 s"
+    assert fetch.not_in_place({"a": gone}) == "1 file is not in place; the same command again does not help: see why"
+    assert fetch.not_in_place({"a": over}) == "1 file is not in place; run again to go on"
+    assert fetch.not_in_place({"a": STOPPED, "b": later}) == "2 files are not in place; run again to go on"
+    assert fetch.not_in_place({"a": gone, "b": over}).endswith("run again to go on with 1 of them")
+
+
+def test_a_file_in_place_of_the_folder_is_told(site, target, command) -> None:
+    target.write_bytes(b"mine")
+    said = fetched(site, target, command)
+    assert said.status == 1
+    assert f"--to {target} is a file; name a folder" in said.log
+    assert target.read_bytes() == b"mine"
 
 
 def test_ctrl_c_leaves_parts_and_says_so(site, target, command) -> None:
@@ -298,10 +316,10 @@ def test_memory_stays_flat_for_a_gigabyte(target) -> None:
 
 
 MEASURED = """
-import resource, sys
+from benchmarks.peak_memory import peak_mib
 from pipeline.stages.fetch import main
 main()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mib())
 """
 
 
