@@ -21,10 +21,10 @@ from benchmarks.comparing import compare
 
 FILES, MEGABYTES = 8, 32
 MEASURED = """
-import resource, sys
+from benchmarks.peak_memory import peak_mib
 from pipeline.stages.fetch import main
 main()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mib())
 """
 
 

@@ -22,10 +22,11 @@ from pipeline.settings.config import parse_config
 CHANNELS, RATE_HZ, HOURS, LIMIT_MIB = 32, 512, 24, 1024
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROBE = """
-import resource, runpy, sys
+import runpy, sys
+from benchmarks.peak_memory import peak_mib
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__")
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print("peak", peak_mib())
 """
 
 
@@ -42,7 +43,7 @@ def measure(hours: float = HOURS) -> list[dict[str, Any]]:
         _run("pipeline.stages.index", index, [*tables, *root, "--manifest", folder / "day.tsv"])
         begin = time.perf_counter()
         out = ["--signals", folder / "day.zarr.zip", "--segments", folder / "seg.parquet"]
-        peak_mib = _run("pipeline.stages.ingest", _ingest_settings(), [*tables, *root, *out]) / 1024
+        peak_mib = _run("pipeline.stages.ingest", _ingest_settings(), [*tables, *root, *out])
         taken_s = time.perf_counter() - begin
     row = {"name": f"peak memory of ingest, {hours:g} h x 32 x 512 Hz ({taken_s:.0f} s)", "ours_s": peak_mib}
     return [{**row, "reference_s": LIMIT_MIB, "ratio": LIMIT_MIB / peak_mib, "target": 1.0, "unit": "MiB"}]
@@ -55,11 +56,11 @@ def _ingest_settings() -> dict[str, Any]:
     return {"corpus": "benchmark", **sections}
 
 
-def _run(stage: str, settings: dict[str, Any], options: list[Any]) -> int:
-    """Run a stage; its peak resident memory in KiB."""
+def _run(stage: str, settings: dict[str, Any], options: list[Any]) -> float:
+    """Run a stage; its peak resident memory in MiB."""
     command = [sys.executable, "-c", PROBE, stage, "--settings", json.dumps(settings), *map(str, options)]
     done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    return int(done.stdout.rsplit("peak", 1)[1])
+    return float(done.stdout.rsplit("peak", 1)[1])
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ CHANNELS, RATE_HZ, DAY_S = 256, 2000, 24 * 3600
 LABELS = [f"EEG {name}-REF" for name in ELECTRODES] + [f"EEG {number}-REF" for number in range(100, 337)]
 PEAK_MB = 700  # ten minutes of 19 electrodes at 2 kHz are 91 MB as float32, held a few times over; libraries 200 MB
 OPEN = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
+from benchmarks.peak_memory import peak_mib
 from tests.signals.opening import opened
 recording, codes = opened(Path(sys.argv[1]), quality={"flat_uv": 0.0})  # a hole in a file is flat
 (segment,) = recording.segments
@@ -28,8 +29,7 @@ for number, (first, block) in enumerate(recording.blocks(segment)):
     sizes.append(block.shape)
     if number == 2:
         break
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"codes": codes, "n_samples": segment.n_samples, "sizes": sizes, "peak_mb": peak_mb}))
+print(json.dumps({"codes": codes, "n_samples": segment.n_samples, "sizes": sizes, "peak_mb": peak_mib()}))
 """
 
 
