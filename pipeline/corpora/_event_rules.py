@@ -58,6 +58,60 @@ def seizures(rows: Iterable[Row], duration_s: float, findings: Findings) -> list
     return _unite(kept, findings)
 
 
+def stated_seizures(rows: Sequence[Row], duration_s: float, findings: Findings) -> list[Row]:
+    """`seizures` of a source whose silence means none: raises Rejected (`annotation_invalid`) where it states some and
+    none is left, since a recording with a seizure that has no place is not free of seizures."""
+    kept = seizures(rows, duration_s, findings)
+    stated = next((row for row in rows if row.label in SEIZURE_CODES), None)
+    if stated is not None and not kept:
+        message = f"{stated.place}: a seizure is stated, and no time that can be right; correct it and run again"
+        raise refused("annotation_invalid", message)
+    return kept
+
+
+def refused(code: str, message: str, value: str = "") -> Rejected:
+    """The error that leaves a whole recording out."""
+    return Rejected(Finding(code=code, severity="error", action="error", message=message, value=value[:80]))
+
+
+def settle_types(rows: Sequence[Row], findings: Findings) -> list[Row]:
+    """Seizure rows, those of the whole recording that overlap under several codes made one (faults.md, row 14).
+
+    The code with the most channel-seconds names it; a row that lists no channels counts as one. Ties go by the
+    alphabet. Rows of channels stay as they are.
+    """
+    whole = sorted((row for row in rows if row.channel == WHOLE_RECORDING), key=lambda row: (row.start_s, row.stop_s))
+    channels = [row for row in rows if row.channel != WHOLE_RECORDING]
+    groups: list[list[Row]] = []
+    end_s = float("-inf")
+    for row in whole:
+        if groups and row.start_s < end_s:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+        end_s = max(end_s, row.stop_s)
+    named = [_named(group, channels, findings) for group in groups]
+    return sorted([*named, *channels], key=lambda row: (row.start_s, row.channel, row.stop_s, row.label))
+
+
+def _named(group: Sequence[Row], channels: Sequence[Row], findings: Findings) -> Row:
+    """One row out of rows of the whole recording that overlap."""
+    if len(group) == 1:
+        return group[0]
+    start_s, stop_s = group[0].start_s, max(row.stop_s for row in group)
+    inside = [row for row in channels if row.start_s < stop_s and start_s < row.stop_s]
+    weights = {code: max(_length_s(group, code), _length_s(inside, code)) for code in {row.label for row in group}}
+    label = min(weights, key=lambda code: (-weights[code], code))
+    message = f"{group[0].place}: seizures of {', '.join(sorted(weights))} overlap; one seizure, named {label}"
+    findings.add("annotation_overlap", message, channel=WHOLE_RECORDING, value=f"{start_s:.4f}-{stop_s:.4f}")
+    confidence = max(row.confidence for row in group)
+    return replace(group[0], stop_s=stop_s, label=label, confidence=confidence)
+
+
+def _length_s(rows: Sequence[Row], code: str) -> float:
+    return sum(row.stop_s - row.start_s for row in rows if row.label == code)
+
+
 def _with_known_channel(row: Row) -> Row:
     """The row with `?` for a channel that is no word of the field: it may be a name (docs/privacy.md)."""
     known = row.channel == WHOLE_RECORDING or shown_channel(row.channel) == row.channel

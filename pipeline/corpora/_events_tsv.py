@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.corpora._event_rules import Row
 from pipeline.corpora._szcore import BACKGROUND, COLUMNS, EVENT_TYPE, HED, UNKNOWN, szcore_code
+from pipeline.corpora._tree import decoded, split_lines
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Findings
 from pipeline.signals.labels import shown_code, shown_number
@@ -53,8 +54,8 @@ class EventTable:
 
 def read_table(path: Path) -> EventTable:
     """Read a table with a header line; comment lines (`#`) and blank ones do not count as rows."""
-    text = path.read_bytes().decode("utf-8-sig", "replace")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if _holds_cells(line)]
+    found = enumerate(split_lines(decoded(path.read_bytes())), start=1)
+    lines = [(number, line) for number, line in found if _holds_cells(line)]
     if not lines:
         return EventTable(path.name, (), ())
     mark = "\t" if "\t" in lines[0][1] else ","
@@ -154,16 +155,35 @@ def confidence_of(text: str) -> float:
 def stated_duration(table: EventTable, findings: Findings) -> float | None:
     """The duration of the recording (s) as the table states it; a cell that is no number is a note."""
     for number, cells in table.lines:
-        text = cells.get("recordingDuration", "")
-        if text:
-            try:
-                return _seconds(cells, "recordingDuration", f"{table.name}, line {number}")
-            except EventTableError as problem:
-                findings.add(
-                    "annotation_invalid", f"{problem}; the EDF's counts", action="note", value=shown_number(text)
-                )
-                return None
+        try:
+            stated_s = row_duration(table, number, cells)
+        except EventTableError as problem:
+            value = shown_number(cells["recordingDuration"])
+            findings.add("annotation_invalid", f"{problem}; the EDF's counts", action="note", value=value)
+            return None
+        if stated_s is not None:
+            return stated_s
     return None
+
+
+def row_duration(table: EventTable, number: int, cells: dict[str, str]) -> float | None:
+    """The duration of the recording (s) as one line states it; None where it says `n/a` or nothing."""
+    if cells.get("recordingDuration", "") in ("", UNKNOWN):
+        return None
+    return _seconds(cells, "recordingDuration", f"{table.name}, line {number}")
+
+
+def check_listed(path: Path, column: str, *, wanted: str, findings: Findings) -> None:
+    """The corpus's own list of patients should name `wanted`; nothing else of it is read (age and sex are private)."""
+    try:
+        table = read_table(path)
+        table.require(column)
+    except EventTableError as problem:
+        findings.add("patient_unlisted", f"{problem}", severity="info", action="note", value=wanted)
+        return
+    if wanted not in {cells[column] for _, cells in table.lines}:
+        message = f"{wanted} is not in {path.name}; used all the same"
+        findings.add("patient_unlisted", message, severity="info", action="note", value=wanted)
 
 
 def note_without_rows(table: EventTable, findings: Findings) -> None:

@@ -1,5 +1,6 @@
 """Walking a corpus folder by name, and ids that are safe as file names. Standard library only: runs at parse time."""
 
+import codecs
 import hashlib
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from pipeline.findings import CorpusError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_NAME = 100
 _MAX_LINE = 1000  # of a list of seizures; bounds what a pattern costs on a line of a megabyte
 
@@ -50,8 +52,23 @@ def _check_link(path: str, root: str) -> None:
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line of a file of any bytes; blanks united, and cut where no pattern needs more."""
-    for number, line in enumerate(path.read_bytes().decode("latin-1").splitlines(), start=1):
+    for number, line in enumerate(split_lines(decoded(path.read_bytes())), start=1):
         yield number, " ".join(line[:_MAX_LINE].split())
+
+
+def decoded(content: bytes) -> str:
+    """The text of any bytes: UTF-16 by its byte order mark, UTF-8 with or without one, else Latin-1."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines by LF, CRLF or CR alone: `str.splitlines` also breaks at separators that stand inside a cell."""
+    return _LINE_END.split(text)
 
 
 def safe_name(text: str, path: str) -> str:

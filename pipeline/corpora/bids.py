@@ -8,10 +8,11 @@ the JSON files say nothing that the EDF does not say better, and are not opened.
 import re
 from pathlib import Path
 
-from pipeline.corpora._event_rules import DISAGREE_S, seizures, to_events
+from pipeline.corpora._event_rules import DISAGREE_S, refused, settle_types, stated_seizures, to_events
 from pipeline.corpora._events_tsv import (
     EventTable,
     EventTableError,
+    check_listed,
     event_rows,
     listed_code,
     note_without_rows,
@@ -21,38 +22,40 @@ from pipeline.corpora._events_tsv import (
 )
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora.records import Event, RecordingFiles
-from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.findings import CorpusError, Findings
 
 VERSIONS = ("auto",)
 FILE_NAMES = "needed"  # codes, by which events are found: docs/privacy.md
 PARTICIPANTS = "participants.tsv"
 _NAME = re.compile(r"sub-([A-Za-z0-9+]+)(?:_ses-([A-Za-z0-9+]+))?(?:_[a-z]+-[A-Za-z0-9+]+)*_eeg\.edf", re.IGNORECASE)
-_OTHER_FORMATS = ("_eeg.bdf", "_eeg.vhdr", "_eeg.set")
+_SIDE_FILE = re.compile(r".*_eeg\.(?:json|tsv|tsv\.gz|txt|md|html|pdf|png)", re.IGNORECASE)
+_ASIDE = ("derivatives", "sourcedata", "code")  # of BIDS, beside the recordings
 _OTHER_DATA = ("ieeg", "meg", "anat", "func", "beh", "motion", "nirs")  # of BIDS: not this reader's
 
 
 def find(root: Path | str, version: str) -> list[RecordingFiles]:
     """The EEG recordings below `root`, by name only; no file is opened.
 
-    Folders beside `sub-…` (derivatives, sourcedata, code …) and other kinds of data (ieeg, meg …) are not entered.
-    Raises CorpusError for an EEG file that fits no BIDS name or is no EDF: it would else be lost in silence.
+    The folders derivatives, sourcedata and code, and other kinds of data (ieeg, meg …), are not entered. Raises
+    CorpusError for an EEG file elsewhere that fits no BIDS name or is no EDF: it would else be lost in silence.
     """
     if version not in VERSIONS:
         raise CorpusError(f"version {version!r} of a BIDS corpus; known is {', '.join(VERSIONS)}")
     found = []
     top: set[str] = set()
     for folder, names in folders(Path(root)):
-        if not folder:
-            top = names
-        elif folder[0].startswith("sub-") and folder[-1] not in _OTHER_DATA:
+        top = top if folder else names
+        if not folder or (folder[0] not in _ASIDE and folder[-1] not in _OTHER_DATA):
             found += [_recording(folder, name, names, top) for name in sorted(names) if _is_eeg(folder, name)]
     return sorted(found, key=lambda files: files.recording)
 
 
 def _is_eeg(folder: tuple[str, ...], name: str) -> bool:
-    if name.lower().endswith(_OTHER_FORMATS):
+    if name.lower().endswith(".edf"):
+        return True
+    if "_eeg." in name.lower() and _SIDE_FILE.fullmatch(name) is None:
         raise CorpusError(f"{'/'.join((*folder, name))}: only EDF is read; convert it, or move it away")
-    return name.lower().endswith(".edf")
+    return False
 
 
 def _recording(folder: tuple[str, ...], name: str, names: set[str], top: set[str]) -> RecordingFiles:
@@ -85,7 +88,7 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
     standard: which seconds are a seizure is then unknown, and a wrong label is worse than one recording less.
     """
     if PARTICIPANTS in files.annotations:
-        _check_participant(Path(root, PARTICIPANTS), files, findings)
+        check_listed(Path(root, PARTICIPANTS), "participant_id", wanted=files.edf.split("/", 1)[0], findings=findings)
     path = next((Path(root, own) for own in files.annotations if own.endswith("_events.tsv")), None)
     if path is None:
         message = f"{files.edf}: no {files.edf.rsplit('/', 1)[-1][: -len('_eeg.edf')]}_events.tsv; used without labels"
@@ -99,10 +102,10 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
         rows = settled([event_rows(table, number, cells, listed_code) for number, cells in table.lines])
     except EventTableError as problem:
         message = f"{problem}; correct it and run again"
-        raise Rejected(Finding(code="annotation_invalid", severity="error", action="skip", message=message)) from None
+        raise refused("annotation_invalid", message) from None
     note_without_rows(table, findings)
     _compare_duration(table, duration_s, findings)
-    return to_events(seizures(rows, duration_s, findings))
+    return to_events(settle_types(stated_seizures(rows, duration_s, findings), findings))
 
 
 def _compare_duration(table: EventTable, duration_s: float, findings: Findings) -> None:
@@ -111,18 +114,3 @@ def _compare_duration(table: EventTable, duration_s: float, findings: Findings) 
     if stated is not None and abs(stated - duration_s) > DISAGREE_S:
         message = f"{table.name}: recordingDuration {stated:.2f} s, the EDF has {duration_s:.2f} s"
         findings.add("duration_disagrees", message, action="note", value=stated, expected=duration_s)
-
-
-def _check_participant(path: Path, files: RecordingFiles, findings: Findings) -> None:
-    """The list of participants should name the patient; nothing else of it is read (age and sex are private)."""
-    try:
-        table = read_table(path)
-        table.require("participant_id")
-    except EventTableError as problem:
-        findings.add("patient_unlisted", f"{problem}", severity="info", action="note", value=files.patient)
-        return
-    listed = {cells["participant_id"] for _, cells in table.lines}
-    subject = files.edf.split("/", 1)[0]
-    if subject not in listed:
-        message = f"{subject} is not in {path.name}; used all the same"
-        findings.add("patient_unlisted", message, severity="info", action="note", value=subject)

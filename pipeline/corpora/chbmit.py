@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, seizures, to_events
+from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, refused, seizures, to_events
 from pipeline.corpora._tree import folders, safe_name, text_lines
 from pipeline.corpora._wfdb import WfdbError, read_wfdb
 from pipeline.corpora.records import Event, RecordingFiles
-from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.findings import CorpusError, Findings
 
 VERSIONS = ("auto", "1.0.0")
 FILE_NAMES = "needed"  # codes, by which events are found: docs/privacy.md
@@ -21,10 +21,13 @@ SAME_PATIENT = {"chb21": "chb01"}  # the same girl, a year and a half later (T35
 ALL, WITH_SEIZURES = "RECORDS", "RECORDS-WITH-SEIZURES"
 LABEL = "seiz"
 _STEM = re.compile(r"(chb\d+)[a-z]?_\d+\+?")
-_FILE = re.compile(r"File\s+Name\s*:\s*(\S+)", re.IGNORECASE)
+_FILE = re.compile(r"File\s*Name\s*:\s*(\S+)", re.IGNORECASE)
+_FILE_LIKE = re.compile(r"\.edf|^\W*f\w{0,5}\s?name", re.IGNORECASE)  # a name line that is misspelt
 _COUNT = re.compile(r"Number\s+of\s+Seizures\s+in\s+File\s*:\s*(\d{1,9})(?!\d)", re.IGNORECASE)
-_EDGE = re.compile(r"Seizure\s?\d*\s?(Start|End)\s?Time\s?:\s?(\d{1,9})(?!\d)", re.IGNORECASE)  # both spellings (T33)
-_SEIZURE = re.compile(r"Seizure", re.IGNORECASE)
+_EDGE = re.compile(  # both spellings (T33); to the end of the line: `00:10:05` is not 0 s
+    r"Seizure\s?\d*\s?(Start|End)\s?Time\s?:\s?([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(?:s|secs?|seconds?)?\s?", re.IGNORECASE
+)
+_SEIZURE = re.compile(r"seizure|\d\s?sec", re.IGNORECASE)  # a line that says when, however it is spelt
 
 
 @dataclass
@@ -82,9 +85,19 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
             message = f"{account.place}: {account.problem}; not used"
             findings.add("annotation_invalid", message, action="skip", value=account.problem[:80])
         elif account is not None:
-            account.rows = seizures(account.rows, duration_s, findings)
+            _place(account, duration_s, findings)
     rows = _settled(binary, summary, listed, files, findings)
     return None if rows is None else to_events(rows)
+
+
+def _place(account: _Account, duration_s: float, findings: Findings) -> None:
+    """Clip the account's seizures to the recording. None of them left is a problem, not no seizure."""
+    rows = seizures(account.rows, duration_s, findings)
+    if account.rows and not rows:
+        account.problem = f"no time of its {len(account.rows)} seizures can be right"
+        message = f"{account.place}: {account.problem}; not used"
+        findings.add("annotation_invalid", message, action="skip", value=account.problem)
+    account.rows = rows
 
 
 def _settled(
@@ -100,7 +113,7 @@ def _settled(
     claims += [True] if listed else []
     if len(set(claims)) > 1:
         message = f"{files.edf}: its sources disagree on whether there is a seizure ({_told(binary, summary, listed)})"
-        raise _refused("annotation_disagrees", f"{message}; correct the wrong one")
+        raise refused("annotation_disagrees", f"{message}; correct the wrong one")
     if listed is False and chosen.rows:
         message = f"{files.edf}: {chosen.place} has seizures, {WITH_SEIZURES} does not list it"
         findings.add("annotation_disagrees", message, action="note", value=WITH_SEIZURES)
@@ -119,16 +132,12 @@ def _without_times(
         problems = [f"{account.place}: {account.problem}" for account in (binary, summary) if account is not None]
         told = "; ".join(problems) or f"{WITH_SEIZURES} lists it, no file has the times"
         message = f"{files.edf}: its seizures cannot be placed ({told}); fetch or correct the annotation"
-        raise _refused("annotation_invalid" if problems else "annotation_missing", message)
+        raise refused("annotation_invalid" if problems else "annotation_missing", message)
     if listed is False:
         return []
     message = f"{files.edf}: neither a .seizures file nor summary or lists name it; used without labels"
     findings.add("annotation_missing", message, action="note")
     return None
-
-
-def _refused(code: str, message: str) -> Rejected:
-    return Rejected(Finding(code=code, severity="error", action="error", message=message))
 
 
 def _told(binary: _Account | None, summary: _Account | None, listed: bool | None) -> str:
@@ -172,18 +181,25 @@ def _summary_account(root: Path, files: RecordingFiles) -> _Account | None:
     if path is None:
         return None
     place, name = PurePosixPath(path).name, PurePosixPath(files.edf).name
-    inside, named = False, False
+    inside, named, counted = False, False, False
     stated: list[int] = []
     edges: list[tuple[str, float, int]] = []
     for number, line in text_lines(Path(root, path)):
         if match := _FILE.match(line):
-            inside = match[1] == name
+            inside, counted = match[1] == name, False
             named = named or inside
+        elif _FILE_LIKE.search(line):
+            inside = False
+            if name.lower() in line.lower():
+                return _Account(place, problem=f"line {number} names the file, and is no `File Name:`")
         elif inside and (match := _COUNT.match(line)):
+            if counted:
+                return _Account(place, problem=f"line {number}: a second number of seizures for one file name")
             stated.append(int(match[1]))
-        elif inside and (match := _EDGE.match(line)):
+            counted = True
+        elif inside and (match := _EDGE.fullmatch(line)):
             edges.append((match[1].lower(), float(match[2]), number))
-        elif inside and _SEIZURE.match(line):
+        elif inside and _SEIZURE.search(line):
             return _Account(place, problem=f"line {number} gives no time in seconds")
     return _paired(place, stated, edges) if named else None
 
@@ -196,7 +212,9 @@ def _paired(place: str, stated: list[int], edges: list[tuple[str, float, int]]) 
     if sum(stated) != len(ends) or not stated:
         said = sum(stated) if stated else "no number of"
         return _Account(place, problem=f"says {said} seizures and has the times of {len(ends)}")
-    pairs = zip(starts, ends, strict=True)
+    pairs = list(zip(starts, ends, strict=True))
+    if wrong := next((end for start, end in pairs if end[1] <= start[1]), None):
+        return _Account(place, problem=f"line {wrong[2]}: a seizure that ends at or before its start")
     return _Account(
         place,
         [Row(start_s=a[1], stop_s=b[1], label=LABEL, place=f"{place}, line {a[2]}") for a, b in pairs],

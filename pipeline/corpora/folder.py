@@ -11,18 +11,33 @@ trial_type; or TUSZ `.csv`), else the annotations inside an EDF+. A file with ne
 import re
 from pathlib import Path
 
-from pipeline.corpora._event_rules import OTHER_CODES, SEIZURE_CODES, Row, seizures, to_events
+from pipeline.corpora._event_rules import (
+    NOT_EPILEPTIC,
+    OTHER_CODES,
+    SEIZURE_CODES,
+    Row,
+    seizures,
+    settle_types,
+    to_events,
+)
 from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table, settled
 from pipeline.corpora._szcore import szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora._tusz_labels import read_label_file
 from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Findings
+from pipeline.signals.labels import shown_code
 
 OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
+KNOWN_CODES = SEIZURE_CODES | OTHER_CODES | {NOT_EPILEPTIC}
 FILE_NAMES = "free"  # they may name people: docs/privacy.md
+_SEIZURE = re.compile(r"\s*seizure\b", re.IGNORECASE)  # `seizure onset`, `Seizure 3`
 _SPOKEN = {"seizure": "sz", "sz": "sz", "seiz": "sz"}  # what people write into EDF+ annotations
+
+
+class _NoLabels(Exception):
+    """Nothing that can be relied on says whether, or when, there was a seizure; the message says why."""
 
 
 def find(root: Path | str, version: str) -> list[RecordingFiles]:
@@ -69,59 +84,95 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
 
     Raises Rejected for events that cannot belong to the EDF.
     """
-    if files.annotations:
-        path = Path(root, files.annotations[0])
-        rows = _read_side_file(path, findings)
-        if rows is None:
-            return None
-    else:
-        rows = _read_inside(Path(root, files.edf), findings)
-        if not any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows):
-            message = f"{files.edf}: no events beside it nor inside; used without labels"
-            findings.add("annotation_missing", message, action="note")
-            return None
-    return to_events(seizures(rows, duration_s, findings))
+    try:
+        if files.annotations:
+            rows = _read_side_file(Path(root, files.annotations[0]), findings)
+        else:
+            rows = _read_inside(Path(root, files.edf), findings)
+        kept = seizures(rows, duration_s, findings)
+        if not kept and any(row.label in SEIZURE_CODES for row in rows):
+            raise _NoLabels(f"{files.edf}: its seizures have no time that can be right")
+    except _NoLabels as problem:
+        findings.add("annotation_missing", f"{problem}; used without labels", action="note")
+        return None
+    return to_events(settle_types(kept, findings))
 
 
-def _read_side_file(path: Path, findings: Findings) -> list[Row] | None:
-    """Rows of the file beside the EDF; None, with findings, for one that is no table of events."""
+def _read_side_file(path: Path, findings: Findings) -> list[Row]:
+    """Rows of the file beside the EDF. Raises _NoLabels for one that is no table of events."""
     try:
         table = read_table(path)
         if [column.lower() for column in table.columns[:2]] == ["channel", "start_time"]:
-            return read_label_file(path, findings).rows
+            return _read_tusz(path, findings)
         table.require("onset", "duration")
         if table.type_column is None:
             table.require("eventType")
     except EventTableError as problem:
         findings.add("annotation_invalid", f"{problem}; used without labels", action="skip", value=path.name)
-        findings.add("annotation_missing", f"{path.name}: no table of events; used without labels", action="note")
-        return None
+        raise _NoLabels(f"{path.name}: no table of events") from None
     note_without_rows(table, findings)
     return _rows(table, findings)
 
 
+def _read_tusz(path: Path, findings: Findings) -> list[Row]:
+    """Rows of a TUSZ table. Raises _NoLabels where one cannot be read: it may be a seizure."""
+    found = Findings()
+    rows = read_label_file(path, found).rows
+    findings.extend(found)
+    if len(found):
+        raise _NoLabels(f"{path.name}: a row that cannot be read may be a seizure")
+    return _complete(rows, path.name, findings)
+
+
 def _rows(table: EventTable, findings: Findings) -> list[Row]:
+    """Rows of a table. Raises _NoLabels where a seizure has no time, or no row has a type that is known."""
     lines: list[list[Row]] = []
+    lost = 0
     for number, cells in table.lines:
         try:
             lines.append(event_rows(table, number, cells, _code))
         except EventTableError as problem:
             findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=f"line {number}")
-    return settled(lines)
+            lost += _code(cells[table.type_column or ""]) in SEIZURE_CODES
+    if lost:
+        raise _NoLabels(f"{table.name}: {lost} rows of a seizure without a time")
+    if table.lines and not lines:
+        raise _NoLabels(f"{table.name}: no row that can be read")
+    return _complete(settled(lines), table.name, findings)
+
+
+def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
+    """The rows. Raises _NoLabels where there are some and none has a known type: what they mean is unknown."""
+    if rows and not any(row.label in KNOWN_CODES for row in rows):
+        raise _NoLabels(f"{name}: no row has a type of event that is known ({shown_code(rows[0].label)})")
+    return rows
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:
-    """Annotations of an EDF+ that have a duration; texts that are no event type are reported and left out."""
+    """Annotations of an EDF+ that have a duration; texts that are no event type are reported and left out.
+
+    Raises _NoLabels where nothing says whether there was a seizure, or where a seizure has no duration: which seconds
+    it took is then unknown, and calling them background would be a wrong label.
+    """
     from pipeline.signals.edf_annotations import annotations
     from pipeline.signals.edf_header import read_header
 
     header = read_header(path, Findings())  # `index` has reported what the header holds
-    rows = []
+    rows, endless = [], []
     for annotation in annotations(header):
-        if annotation.duration_s is not None:
-            onset_s, text = annotation.onset_s, annotation.text
+        onset_s, text = annotation.onset_s, annotation.text
+        if not annotation.duration_s and (_code(text) in SEIZURE_CODES or _SEIZURE.match(text)):
+            endless.append(onset_s)
+        elif annotation.duration_s is not None:
             stop_s = round(onset_s + annotation.duration_s, 6)  # of decimals: annotations that touch do not overlap
             rows.append(Row(start_s=onset_s, stop_s=stop_s, label=_code(text), place=f"{path.name} at {onset_s:g} s"))
+    for onset_s in endless:
+        message = f"{path.name}: a seizure at {onset_s:g} s without a duration; give it one, and run again"
+        findings.add("annotation_invalid", message, action="skip", value=f"{onset_s:g}")
+    if endless:
+        raise _NoLabels(f"{path.name}: {len(endless)} seizures without a duration")
+    if not any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows):
+        raise _NoLabels(f"{path.name}: no events beside it nor inside")
     return rows
 
 

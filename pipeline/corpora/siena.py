@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.corpora._event_rules import DISAGREE_S, Row, seizures, to_events
-from pipeline.corpora._events_tsv import EventTableError, read_table
+from pipeline.corpora._event_rules import DISAGREE_S, Row, refused, stated_seizures, to_events
+from pipeline.corpora._events_tsv import check_listed
 from pipeline.corpora._tree import folders, safe_name, text_lines
 from pipeline.corpora.records import Event, RecordingFiles
-from pipeline.findings import CorpusError, Finding, Findings, Rejected
+from pipeline.findings import CorpusError, Findings
 from pipeline.signals.labels import shown_number
 
 VERSIONS = ("auto", "1.0.0")
@@ -26,7 +26,12 @@ LONGEST_S = 30 * 60.0  # T38: a seizure over half an hour is taken for a slip of
 _STEM = re.compile(r"(PN\d+)-[\d.]+")
 _KEY = re.compile(r"(file\s*name|(?:registration\s+|seizure\s+)?(?:start|end)\s+time)\s*:(.*)", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2})\s*[.:]\s*(\d{1,2})\s*[.:]\s*(\d{1,2})")
-_TIME = re.compile(r"\btime\b.*\d", re.IGNORECASE)
+_TIME = re.compile(  # a line that says when something was, in words that are no key
+    r"\btime\b.*\d|seizure\s(?:start|end|onset|offset)\b.*\d|(?<!\d)\d{1,2}[.:]\d\d[.:]\d\d(?!\d)", re.IGNORECASE
+)
+_FILE_LIKE = re.compile(r"\.edf|^\W*f\w{0,5}\s?name", re.IGNORECASE)  # a name line that is misspelt
+_NAMED = re.compile(r"PN[\w.-]*\.edf", re.IGNORECASE)
+_TITLE = re.compile(r"seizure\s?n?\W{0,3}\d", re.IGNORECASE)
 
 
 @dataclass
@@ -38,6 +43,8 @@ class _Registration:
     seizures: list[tuple[int, int, int]] = field(default_factory=list)  # start, end, line of the start
     problems: list[str] = field(default_factory=list)
     open_start: tuple[int, int] | None = None  # of a seizure whose end is still to come: time, line
+    fresh: bool = False  # whether the file was just named, and no registration given since
+    titled: bool = False  # whether a title stands after the name: `Seizure n 2` of the next block, or of PN01's
 
     @property
     def speaks(self) -> bool:
@@ -63,6 +70,7 @@ def _recording(folder: tuple[str, ...], name: str, names: set[str], top: set[str
     if match is None or len(folder) > 1 or (folder and folder[0] != match[1]):
         raise CorpusError(f"{path}: the Siena corpus has PNxx/PNxx-n.edf; move it away, or use reader: folder")
     own = f"Seizures-list-{match[1]}.txt"
+    own = next((name for name in sorted(names) if name.lower() == own.lower()), own)
     return RecordingFiles(
         recording=safe_name(stem, path),
         patient=match[1],
@@ -83,8 +91,8 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
     30 minutes (`seizure_implausible`).
     """
     if SUBJECTS in files.annotations:
-        _check_patient(Path(root, SUBJECTS), files, findings)
-    path = next((own for own in files.annotations if own.endswith(".txt")), None)
+        check_listed(Path(root, SUBJECTS), "patient_id", wanted=files.patient, findings=findings)
+    path = next((own for own in files.annotations if own.lower().endswith(".txt")), None)
     registration = _own(Path(root), path, files, findings) if path else None
     if registration is None or not registration.speaks:
         place = PurePosixPath(path).name if path else f"Seizures-list-{files.patient}.txt (which is not there)"
@@ -95,7 +103,7 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
     _refuse_problems(registration, place, files, duration_s)
     rows = [_row(registration, times, place, files) for times in registration.seizures]
     _compare_duration(registration, place, duration_s, findings)
-    return to_events(seizures(rows, duration_s, findings))
+    return to_events(stated_seizures(rows, duration_s, findings))
 
 
 def _refuse_problems(registration: _Registration, place: str, files: RecordingFiles, duration_s: float) -> None:
@@ -108,7 +116,7 @@ def _refuse_problems(registration: _Registration, place: str, files: RecordingFi
         problems.append("times of day do not place a seizure in a recording of over 24 hours")
     if problems:
         message = f"{files.edf}: {place}, {'; '.join(problems)}; correct the list and run again (docs/corpora.md)"
-        raise _refused("annotation_invalid", message, problems[0])
+        raise refused("annotation_invalid", message, problems[0])
 
 
 def _row(registration: _Registration, times: tuple[int, int, int], place: str, files: RecordingFiles) -> Row:
@@ -120,13 +128,9 @@ def _row(registration: _Registration, times: tuple[int, int, int], place: str, f
             f"{files.edf}: {place}, line {line}: a seizure of {length_s} s, over {LONGEST_S:.0f} s; correct the time "
             "that is wrong and run again (docs/corpora.md)"
         )
-        raise _refused("seizure_implausible", message, f"{length_s} s")
+        raise refused("seizure_implausible", message, f"{length_s} s")
     onset_s = (start_s - (registration.start_s or 0)) % DAY_S
     return Row(start_s=onset_s, stop_s=onset_s + length_s, label=LABEL, place=f"{place}, line {line}")
-
-
-def _refused(code: str, message: str, value: str) -> Rejected:
-    return Rejected(Finding(code=code, severity="error", action="error", message=message, value=value[:80]))
 
 
 def _compare_duration(registration: _Registration, place: str, duration_s: float, findings: Findings) -> None:
@@ -143,37 +147,63 @@ def _own(root: Path, path: str, files: RecordingFiles, findings: Findings) -> _R
     """What the list says of this EDF. A name that no EDF bears as written is matched leniently, with a finding."""
     listed = _read_list(Path(root, path))
     name = PurePosixPath(files.edf).name
-    if name in listed:
-        return listed[name]
+    nameless = listed.pop("")
+    if nameless.speaks or nameless.start_s is not None:
+        why = next(iter(nameless.problems), "times before the first `File name:`")
+        message = (
+            f"{files.edf}: {PurePosixPath(path).name}, {why}: they may be of any file; correct the list and run again"
+        )
+        raise refused("annotation_invalid", message, why)
     beside = {own.name for own in Path(root, files.edf).parent.iterdir() if own.suffix.lower() == ".edf"}
     meant = [own for own in listed if own not in beside and _is_meant(own, name, alone=len(beside) == 1)]
-    if len(meant) != 1:
-        return None
+    if name in listed or len(meant) == 1:
+        chosen = name if name in listed else meant[0]
+        rest = [own for own, block in listed.items() if own not in {chosen, *beside} and block.speaks]
+        _refuse_doubtful([own for own in rest if own in meant or not _is_known(own)], PurePosixPath(path).name, files)
+    if name in listed or len(meant) != 1:
+        return listed.get(name)
     message = f"{PurePosixPath(path).name}: {meant[0]!r} is taken for {name}"
     findings.add("annotation_repaired", message, value=meant[0], expected=name)
     return listed[meant[0]]
 
 
+def _refuse_doubtful(names: list[str], place: str, files: RecordingFiles) -> None:
+    """Seizures under a name that is no EDF's may be further ones of this file: none of it is then background."""
+    if names:
+        why = f"seizures under the name {shown_number(names[0])!r}, which may be this file's"
+        raise refused("annotation_invalid", f"{files.edf}: {place}, {why}; correct the list and run again", why)
+
+
+def _is_known(listed: str) -> bool:
+    """Whether a name is a file's of the corpus, which may not be here."""
+    return _STEM.fullmatch(_upper_stem(listed)) is not None
+
+
+def _upper_stem(listed: str) -> str:
+    return listed.upper().removesuffix(".EDF").replace("O", "0").rstrip("-")
+
+
 def _is_meant(listed: str, name: str, *, alone: bool) -> bool:
     """Whether a misspelt name stands for an EDF: letter O for zero, or a patient without number and with one EDF."""
-    text = listed.upper().removesuffix(".EDF").replace("O", "0").rstrip("-")
+    text = _upper_stem(listed)
     stem = name[: -len(".edf")].upper()
     return text == stem or (alone and text == stem.split("-")[0])
 
 
 def _read_list(path: Path) -> dict[str, _Registration]:
-    """The list by file name. A block without registration times has those that its file had before (PN12)."""
+    """The list by file name, "" for what stands under none. A block without registration times has those that its file
+    had before (PN12)."""
     listed: dict[str, _Registration] = {}
-    current = _Registration()
+    current = listed[""] = _Registration()
     for number, line in text_lines(path):
         match = _KEY.fullmatch(line)
         if match is None:
-            if _TIME.search(line):
-                current.problems.append(f"line {number}: a time that no known key stands before")
+            current = _other_line(line, number, current, listed)
             continue
         key, text = " ".join(match[1].lower().split()), match[2].strip()
         if key.startswith("file"):
             current = listed.setdefault(text, _Registration())
+            current.fresh, current.titled = True, False
             continue
         time_s = _seconds_of_day(text)
         if time_s is None:
@@ -183,9 +213,32 @@ def _read_list(path: Path) -> dict[str, _Registration]:
     return listed
 
 
+def _other_line(line: str, number: int, current: _Registration, listed: dict[str, _Registration]) -> _Registration:
+    """A line that is no `key: value`; returns the block that goes on after it.
+
+    What looks like the name of a file ends the block: its seizures would else be given to the file before. They are a
+    problem of the file that it names, or of every file where it names none.
+    """
+    if _FILE_LIKE.search(line):
+        named = _NAMED.search(line)
+        current = listed.setdefault(named[0] if named else "", _Registration())
+        current.problems.append(f"line {number}: a file name that is no `File name:`")
+    elif _TIME.search(line):
+        current.problems.append(f"line {number}: a time that no known key stands before")
+    elif _TITLE.match(line):
+        current.titled = True
+    return current
+
+
 def _take(current: _Registration, key: str, time_s: int, line: int) -> None:
     """Put a time where it belongs; a bare `start time` is a seizure's (PN01)."""
+    if current.titled and key != "start time" and key != "end time":
+        current.problems.append(f"line {line}: the title before it has no `File name:`")
+        current.titled = False
     if key == "registration start time":
+        if not current.fresh:
+            current.problems.append(f"line {line}: a registration without a `File name:` before it")
+        current.fresh = False
         if current.start_s not in (None, time_s):
             current.problems.append(f"line {line}: another registration start for the same file")
         current.start_s = time_s
@@ -209,16 +262,3 @@ def _seconds_of_day(text: str) -> int | None:
         return None
     hours, minutes, seconds = (int(part) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds if hours < 24 and minutes < 60 and seconds < 60 else None
-
-
-def _check_patient(path: Path, files: RecordingFiles, findings: Findings) -> None:
-    """The corpus's list should name the patient; nothing else of it is read. Its column names have blanks (T40)."""
-    try:
-        table = read_table(path)
-        table.require("patient_id")
-    except EventTableError as problem:
-        findings.add("patient_unlisted", f"{problem}", severity="info", action="note", value=files.patient)
-        return
-    if files.patient not in {cells["patient_id"] for _, cells in table.lines}:
-        message = f"{files.patient} is not in {path.name}; used all the same"
-        findings.add("patient_unlisted", message, severity="info", action="note", value=files.patient)

@@ -59,11 +59,18 @@ def test_names(tmp_path):
         "sub-01/ses-01/sub-01_ses-01_task-x_eeg.edf",
         "sub-01/eeg/sub-01_task-x_eeg.vhdr",
         "sub-01/eeg/sub-01_task-x_eeg.bdf",
+        "sub-01/eeg/sub-01_task-x_eeg.edf.gz",
+        "sub-01/eeg/sub-01_task-x_eeg.cnt",
+        "sub-01/eeg/sub-01_task-x_eeg.nwb",
+        "sub-01/eeg/Sub-01_task-x_EEG.SET",
+        "Sub-01/eeg/Sub-01_task-x_eeg.edf",
+        "sub-01_task-x_eeg.edf",
+        "patients/sub-01/eeg/sub-01_task-x_eeg.edf",
     ],
 )
 def test_an_eeg_file_that_fits_nowhere_is_an_error(tmp_path, path):
     touch(tmp_path, path)
-    with pytest.raises(CorpusError, match=r"sub-01"):
+    with pytest.raises(CorpusError, match=r"(?i)sub-01"):
         find(tmp_path, "auto")
     with pytest.raises(CorpusError, match="known is auto"):
         find(tmp_path, "v2")
@@ -159,7 +166,8 @@ def test_a_row_that_cannot_be_read_rejects_the_recording(tmp_path, text, said):
 
 def test_a_recording_duration_that_is_unknown_or_differs_is_noted(tmp_path):
     """The EDF decides (T15)."""
-    assert read(tmp_path, HEAD + "1\t2\tsz\tn/a\tn/a\tn/a\tn/a\n")[1] == ["annotation_invalid"]
+    assert read(tmp_path, HEAD + "1\t2\tsz\tn/a\tn/a\tn/a\tn/a\n")[1] == []
+    assert read(tmp_path, HEAD + "1\t2\tsz\tn/a\tn/a\tn/a\tlong\n")[1] == ["annotation_invalid"]
     assert read(tmp_path, HEAD + "1\t2\tsz\tn/a\tn/a\tn/a\t120\n")[1] == ["duration_disagrees"]
 
 
@@ -170,6 +178,36 @@ def test_events_outside_the_recording_are_clipped_or_refused(tmp_path):
     with pytest.raises(Rejected) as caught:
         read(tmp_path, HEAD + "90\t50\tsz\n")
     assert caught.value.finding.code == "annotation_outside"
+
+
+@pytest.mark.parametrize("span", ["10\t0", "10\t-5", "100\t0.5"])
+def test_row13_the_only_seizure_without_length_leaves_the_recording_out(tmp_path, span):
+    assert "a seizure is stated" in refused(tmp_path, HEAD + f"{span}\tsz\n0\t9\tbckg\n")
+    events, codes = read(tmp_path, HEAD + f"{span}\tsz\n50\t9\tsz\n")  # beside another it is dropped, and told
+    assert [(event.onset_s, event.offset_s) for event in events] == [(50, 59)]
+    assert len(codes) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([(10, 50, "sz_foc", "n/a"), (20, 20, "sz_gen", "n/a")], (10, 60, "fnsz")),
+        ([(10, 20, "sz_foc", "n/a"), (20, 50, "sz_gen", "n/a")], (10, 70, "gnsz")),
+        ([(20, 20, "sz_gen", "n/a"), (10, 20, "sz_foc", "n/a")], (10, 40, "fnsz")),  # a tie: by the alphabet
+        ([(10, 30, "sz_foc", "n/a"), (20, 20, "sz_gen", "F7-T3,T3-C3")], (10, 40, "gnsz")),  # 40 channel-seconds
+    ],
+)
+def test_row14_types_that_overlap_are_one_seizure(tmp_path, rows, expected):
+    text = HEAD + "".join(f"{a}\t{b}\t{kind}\tn/a\t{channels}\n" for a, b, kind, channels in rows)
+    events, codes = read(tmp_path, text)
+    whole = [(event.onset_s, event.offset_s, event.code) for event in events if event.channel == "TERM"]
+    assert (whole, codes) == ([expected], ["annotation_overlap"])
+
+
+def test_a_separator_of_lines_inside_a_cell_ends_no_row(tmp_path):
+    text = "onset\tduration\teventType\tremark\n10\t5\tsz\ta\u2028b\x85c\x0bd\n"
+    assert [event.onset_s for event in read(tmp_path, text)[0]] == [10]
+    assert [event.onset_s for event in read(tmp_path, text.replace("\n", "\r"))[0]] == [10]
 
 
 def test_channels_become_events_of_their_own(tmp_path):
@@ -184,9 +222,9 @@ def test_a_line_for_channels_within_a_whole_one_is_no_second_seizure(tmp_path):
     text = "".join(f"{onset}\t{length}\t{kind}\tn/a\t{channels}\n" for onset, length, kind, channels in rows)
     events, codes = read(tmp_path, HEAD + text)
     whole = [(event.onset_s, event.offset_s, event.code) for event in events if event.channel == "TERM"]
-    assert whole == [(10, 30, "seiz"), (30, 35, "seiz"), (31, 32, "gnsz"), (50, 55, "seiz")]
+    assert whole == [(10, 30, "seiz"), (30, 35, "seiz"), (50, 55, "seiz")]  # 31-32 is within another
     assert [(e.onset_s, e.channel) for e in events if e.channel != "TERM"] == [(12, "F7-T3"), (31, "O1"), (50, "T3-C3")]
-    assert codes == []
+    assert codes == ["annotation_overlap"]
 
 
 def test_the_list_of_participants_is_read_for_its_ids(tmp_path):

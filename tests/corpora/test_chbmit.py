@@ -142,6 +142,74 @@ def test_a_summary_that_cannot_be_read_leaves_the_recording_out(tmp_path, text, 
     assert codes == ["annotation_invalid"]
 
 
+TIMES = [
+    "00:10:05",
+    "10 minutes",
+    "1,200 seconds",
+    "400:00 seconds",
+    "400 seconds ago",
+    "4e2",
+    "-400 seconds",
+    "",
+    "400.",
+]
+
+
+@pytest.mark.parametrize("written", TIMES)
+@pytest.mark.parametrize("edge", ["Start", "End"])
+def test_T33_a_time_that_is_no_number_of_seconds_is_not_read_in_part(tmp_path, written, edge):
+    text = block("chb05_06.edf", [(400, 520)])
+    t = {"Start": 400, "End": 520}[edge]
+    with pytest.raises(Rejected, match="gives no time in seconds"):
+        read(tmp_path, summary=text.replace(f"{edge} Time: {t} seconds", f"{edge} Time: {written}"))
+
+
+@pytest.mark.parametrize("unit", ["", "s", " s", " sec", " secs", " second", " seconds "])
+def test_T33_seconds_by_any_name_and_with_decimals(tmp_path, unit):
+    text = block("chb05_06.edf", [(400.5, 520)], "Seizure {edge} Time: {t}" + unit)
+    assert spans(read(tmp_path, summary=text)[0]) == [(400.5, 520)]
+
+
+@pytest.mark.parametrize("span", [(400, 400), (520, 400), (3600, 3600.5)])
+@pytest.mark.parametrize("source", ["summary", "binary"])
+def test_row13_a_stated_seizure_never_ends_as_no_seizure(tmp_path, span, source):
+    """Zero or negative length, or just outside: the recording is left out, and not free of seizures."""
+    made = {"summary": block("chb05_06.edf", [span]), "binary": wfdb([span])}
+    with pytest.raises(Rejected) as caught:
+        read(tmp_path, **{source: made[source]})
+    assert caught.value.finding.code == "annotation_invalid"
+
+
+@pytest.mark.parametrize("line", ["Flie Name: chb05_07.edf", "File Name chb05_07.edf", "Filname: x", "chb05_07.edf"])
+def test_a_misread_name_gives_its_seizures_to_no_other_file(tmp_path, line):
+    text = block("chb05_06.edf", []) + block("chb05_07.edf", [(5, 9)]).replace("File Name: chb05_07.edf", line)
+    assert read(tmp_path, summary=text) == ([], [])
+    if "chb05_07" not in line:  # nothing names it: nobody knows
+        assert read(tmp_path, name="chb05_07", summary=text) == (None, ["annotation_missing"])
+    else:
+        with pytest.raises(Rejected, match="line 6 names the file, and is no `File Name:`"):
+            read(tmp_path, name="chb05_07", summary=text)
+
+
+@pytest.mark.parametrize("line", ["Flie Name: chb05_06.edf", "Name = CHB05_06.EDF", ""])
+def test_a_second_block_that_is_misread_leaves_the_file_out(tmp_path, line):
+    """The name of the file itself under a lost key, or a number of seizures under no name at all."""
+    text = block("chb05_06.edf", []) + block("x", [(5, 9)]).replace("File Name: x", line)
+    with pytest.raises(Rejected):
+        read(tmp_path, summary=text)
+
+
+def test_filename_in_one_word_is_a_name(tmp_path):
+    text = block("chb05_07.edf", []) + block("chb05_06.edf", [(5, 9)]).replace("File Name", "Filename")
+    assert spans(read(tmp_path, summary=text)[0]) == [(5, 9)]
+
+
+@pytest.mark.parametrize("line", ["A seizure from 5 to 9 s", "Siezure Start Time: 5 seconds", "From 5 sec to 9 sec"])
+def test_a_seizure_line_in_other_words_is_not_passed_over(tmp_path, line):
+    with pytest.raises(Rejected, match="line 5 gives no time"):
+        read(tmp_path, summary=block("chb05_06.edf", []).rstrip() + f"\n{line}\n")
+
+
 @real
 def test_T33_the_real_summaries(tmp_path):
     """chb05 has `Seizure Start Time`, chb08 `Seizure 1 Start Time`."""

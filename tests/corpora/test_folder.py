@@ -65,7 +65,7 @@ def test_events_beside_the_edf(tmp_path, name, column):
     mark = "," if name.endswith("csv") else "\t"
     rows = [["onset", "duration", column, "confidence"], ["10.00", "20.00", "sz_foc_ia", "n/a"],
             ["0", "9", "bckg", "1"],
-            ["40.0", "5", "whatever", "n/a"], ["x", "5", "sz", "n/a"],
+            ["40.0", "5", "whatever", "n/a"], ["x", "5", "bckg", "n/a"],
             ["50", "10", "tcsz", "0.5"]]  # fmt: skip
     (tmp_path / "p" / name).write_text("\ufeff" + "\r\n".join(mark.join(row) for row in rows) + "\r\n")
     events, codes = events_of(tmp_path)
@@ -113,9 +113,7 @@ def test_a_confidence_that_is_no_number_counts_as_unknown(tmp_path):
 def test_times_that_are_not_finite_are_told(tmp_path):
     touch(tmp_path, "p/a.edf")
     (tmp_path / "p/a_events.tsv").write_text("onset\tduration\teventType\nnan\t2\tsz\n1\tinf\tsz\n3\t4\tsz\n")
-    events, codes = events_of(tmp_path)
-    assert [(event.onset_s, event.offset_s) for event in events] == [(3, 7)]
-    assert codes == ["annotation_invalid", "annotation_invalid"]
+    assert events_of(tmp_path) == (None, ["annotation_invalid", "annotation_invalid", "annotation_missing"])
 
 
 @pytest.mark.parametrize(("text", "code"), [("sz_foc_ia", "cpsz"), ("Seizure", "seiz"), ("fnsz", "fnsz")])
@@ -127,6 +125,49 @@ def test_events_inside(tmp_path, text, code):
     events, codes = events_of(tmp_path, 4.0)
     assert [(event.onset_s, event.offset_s, event.code) for event in events] == [(1.5, 3.5, code)]
     assert codes == []
+
+
+@pytest.mark.parametrize("text", ["seizure", "fnsz", "Seizure onset", "seizure 3"])
+@pytest.mark.parametrize("beside", ["+0\x154\x14bckg\x14\0", "+0.5\x151\x14seizure\x14\0"])
+@pytest.mark.parametrize("length", ["", "\x150"])
+def test_a_seizure_inside_without_a_duration_leaves_no_labels(tmp_path, text, beside, length):
+    """Its seconds would else be background."""
+    lists = [f"+{i}\x14\x14\0" for i in range(4)]
+    lists[1] += f"{beside}+2{length}\x14{text}\x14\0"
+    made = scalp_channels(np.random.default_rng(0), records=4)
+    EdfFile([*made, annotation_channel(lists)], reserved="EDF+C").write(tmp_path / "p" / "a.edf")
+    (files,) = find(tmp_path, "auto")
+    findings = Findings()
+    assert read_events(tmp_path, files, 4.0, findings) is None
+    assert [finding.code for finding in findings] == ["annotation_invalid", "annotation_missing"]
+    assert "at 2 s" in next(iter(findings)).message
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "onset\tduration\ttrial_type\n10\t50\tictal\n"),
+        ("a.tsv", "onset\tduration\ttrial_type\nx\t50\tictal\n"),
+        ("a.tsv", "onset\tduration\ttrial_type\n10\t0\tsz\n0\t9\tbckg\n"),
+        ("a.csv", "channel,start_time,stop_time,label,confidence\nTERM,10,20,ictal,1\n"),
+        ("a.csv", "channel,start_time,stop_time,label,confidence\nTERM,ten,20,seiz,1\nTERM,50,60,seiz,1\n"),
+    ],
+)
+def test_a_table_that_leaves_seizures_open_leaves_no_labels(tmp_path, name, text):
+    """Unknown types alone, a row that cannot be read, a seizure without length: none of it says `no seizure`."""
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p" / name).write_text(text)
+    events, codes = events_of(tmp_path)
+    assert events is None
+    assert codes[-1] == "annotation_missing"
+
+
+def test_row14_types_that_overlap_are_one_seizure(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a.tsv").write_text("onset\tduration\teventType\n10\t50\tfnsz\n20\t20\tgnsz\n")
+    events, codes = events_of(tmp_path)
+    assert [(event.onset_s, event.offset_s, event.code) for event in events] == [(10, 60, "fnsz")]
+    assert codes == ["annotation_overlap"]
 
 
 def test_no_events_at_all(tmp_path):

@@ -173,6 +173,85 @@ def test_a_name_lost_between_two_blocks_does_not_give_its_seizure_to_another(tmp
     assert refused(tmp_path, text).code == "annotation_invalid"
 
 
+SECOND = TEXT.format(name="PN00-2.edf").replace("19.58", "20.10").replace("19.59", "20.11")
+LOST_NAMES = ["Flie name: PN00-2.edf", "File name PN00-2.edf", "PN00-2.edf", "Fil name : PN00-2.EDF"]
+
+
+@pytest.mark.parametrize("line", LOST_NAMES)
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_misread_name_gives_its_seizures_to_no_other_file(tmp_path, line, registered):
+    """Registrations are equal: only the name tells the two files apart."""
+    second = SECOND.replace("File name: PN00-2.edf", line).replace("" if registered else START, "")
+    text = TEXT.format(name="PN00-1.edf") + second
+    assert read(tmp_path, text, others=["PN00-2.edf"])[0] == [(1143, 1213)]
+    if not line.endswith("EDF"):
+        assert refused(tmp_path, text, name="PN00-2.edf").code == "annotation_invalid"
+
+
+@pytest.mark.parametrize("line", ["Flie name: PN00-1.edf", "File name PN00-1.edf", "Filename", "File name: ", ""])
+def test_a_misread_name_of_the_same_file_or_of_none_leaves_it_out(tmp_path, line):
+    """A second seizure of the file would else be its background."""
+    text = TEXT.format(name="PN00-1.edf") + SECOND.replace("File name: PN00-2.edf", line)
+    assert refused(tmp_path, text).code == "annotation_invalid"
+
+
+def test_a_title_with_times_but_no_name_leaves_the_file_before_out(tmp_path):
+    """Only the bare `Start time` of PN01 stands under a title alone."""
+    second = SECOND.replace("File name: PN00-2.edf\n" + START, "")
+    assert refused(tmp_path, TEXT.format(name="PN00-1.edf") + second).code == "annotation_invalid"
+    untitled = SECOND.replace("File name: PN00-2.edf\n", "").replace("Seizure n 1\n", "")
+    assert "registration without" in refused(tmp_path, TEXT.format(name="PN00-1.edf") + untitled).message
+
+
+@pytest.mark.parametrize("name", ["PN00.edf", "pn00-1.edf", "PNOO-1.edf"])
+def test_further_seizures_under_a_doubtful_name_leave_the_file_out(tmp_path, name):
+    text = TEXT.format(name="PN00-1.edf") + SECOND.replace("PN00-2.edf", name)
+    assert "may be this file's" in refused(tmp_path, text, others=["PN00-2.edf"]).message
+    assert read(tmp_path, text.replace(name, "PN00-7.edf"))[0] == [(1143, 1213)]  # of a file that is not here
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Seizure start: 20.10.10\nSeizure end: 20.10.40\n", "Onset 20:10:10\nOffset 20:10:40\n",
+        "Seizure onset: 20.1.10\n", "from 20.10.10 to 20.10.40\n",
+    ],
+)  # fmt: skip
+def test_a_clock_under_no_known_key_leaves_the_recording_out(tmp_path, lines):
+    text = TEXT.format(name="PN00-1.edf") + "Seizure n 2\n" + lines
+    assert "no known key" in refused(tmp_path, text).message
+
+
+def test_a_time_word_without_a_clock_leaves_the_recording_out(tmp_path):
+    assert "no known key" in refused(tmp_path, TEXT.format(name="PN00-1.edf") + "Time of onset 1990 s\n").message
+
+
+def test_times_before_the_first_name_leave_every_file_of_the_list_out(tmp_path):
+    text = TEXT.format(name="PN00-9.edf").replace("File name: PN00-9.edf\n", "") + TEXT.format(name="PN00-1.edf")
+    assert "any file" in refused(tmp_path, text, others=["PN00-2.edf"]).message
+    assert refused(tmp_path, text, name="PN00-2.edf").code == "annotation_invalid"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
+def test_a_byte_order_mark_hides_no_name(tmp_path, encoding):
+    text = TEXT.format(name="PN00-1.edf").replace("Seizure n 1\n", "") + SECOND + "Sommeil l\u00e9ger\n"
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    assert read(tmp_path, mark + text.encode(encoding), others=["PN00-2.edf"])[0] == [(1143, 1213)]
+
+
+@pytest.mark.parametrize("listed", ["seizures-list-PN00.txt", "Seizures-list-PN00.TXT", "SEIZURES-LIST-pn00.txt"])
+def test_the_list_is_found_in_any_case(tmp_path, listed):
+    write(tmp_path, "PN00/PN00-1.edf")
+    write(tmp_path, f"PN00/{listed}", TEXT.format(name="PN00-1.edf"))
+    (files,) = find(tmp_path, "auto")
+    assert [event.onset_s for event in read_events(tmp_path, files, 2605.0, Findings())] == [1143]
+
+
+def test_row13_the_only_seizure_without_length_leaves_the_recording_out(tmp_path):
+    text = TEXT.format(name="PN00-1.edf").replace("19.59.46", "19.58.36")
+    assert refused(tmp_path, text).code == "annotation_invalid"
+
+
 def test_T39_the_data_may_be_longer_than_the_registration(tmp_path):
     """By 20 s in PN00-1, -2, -4, -5; the onsets still fit."""
     text = TEXT.format(name="PN00-1.edf")
