@@ -7,8 +7,9 @@ In: the tables of `index` (every shard of the folder). Out: `sub-*/ses-*/eeg/*_e
 names), `events.json`, `dataset_description.json`, and `recordings.tsv`, which says whose file is whose.
 
 With --hypotheses the events are those of a table with the columns recording, onset, duration and, if known, eventType,
-confidence and channels: a detector's output, clipped to the recording. What is clipped or united, and a recording that
-no line names (it gets a row of background), stand in the log.
+confidence, channels and recordingDuration (over a second off is an error): a detector's output, clipped to the
+recording. What is clipped or united, and a recording that no line names (it gets a row of background), stand in the
+log.
 Recordings without labels have no reference, and no file. See docs/corpora.md.
 """
 
@@ -23,8 +24,16 @@ from typing import Any
 import pandas as pd
 
 from pipeline.corpora._bids_tree import description, event_paths, sidecar
-from pipeline.corpora._event_rules import Row, seizures, to_events, whole_recording
-from pipeline.corpora._events_tsv import EventTableError, event_rows, listed_code, read_table, write_events
+from pipeline.corpora._event_rules import DISAGREE_S, Row, seizures, settle_types, to_events, whole_recording
+from pipeline.corpora._events_tsv import (
+    LEAST_S,
+    EventTableError,
+    event_rows,
+    listed_code,
+    read_table,
+    row_duration,
+    write_events,
+)
 from pipeline.corpora.records import WHOLE_RECORDING, Event
 from pipeline.findings import Findings
 from pipeline.stages.command import StageError, run, start
@@ -56,8 +65,7 @@ def main() -> None:
     logger = start(arguments)
     if not 0.0 <= arguments.shortest_s < float("inf"):
         raise StageError(f"--shortest-s {arguments.shortest_s}: give seconds, 0 or more")
-    if arguments.out.exists() and any(arguments.out.iterdir()):
-        raise StageError(f"--out {arguments.out} is not empty; give a new folder")
+    _check_paths(arguments.out, arguments.hypotheses)
     recordings = _tables(arguments.index, "recordings")
     if arguments.hypotheses is None:
         chosen = annotated(recordings, _tables(arguments.index, "seizures"))
@@ -66,6 +74,13 @@ def main() -> None:
     n_events = write_tree(arguments.out, recordings, chosen, shortest_s=arguments.shortest_s)
     unlabelled = len(recordings) - len(chosen)
     logger.info("%d files, %d events; %d recordings without labels have no file", len(chosen), n_events, unlabelled)
+
+
+def _check_paths(out: Path, hypotheses: Path | None) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StageError(f"--out {out} is a file or not empty; give a new folder")
+    if hypotheses is not None and not hypotheses.is_file():
+        raise StageError(f"--hypotheses {hypotheses}: no such file; give a TSV with recording, onset, duration")
 
 
 def _tables(folder: Path, kind: str) -> pd.DataFrame:
@@ -104,7 +119,7 @@ def hypothesised(path: Path, recordings: pd.DataFrame, logger: logging.Logger) -
     """
     durations = dict(zip(recordings["recording"], recordings["duration_s"], strict=True))
     try:
-        rows = _hypothesis_rows(path, set(durations))
+        rows = _hypothesis_rows(path, durations, logger)
     except EventTableError as problem:
         raise StageError(f"--hypotheses {problem}") from None
     chosen: dict[str, list[Event]] = {}
@@ -113,7 +128,7 @@ def hypothesised(path: Path, recordings: pd.DataFrame, logger: logging.Logger) -
             logger.warning("%s: no line of %s; written as no seizure", recording, path.name)
         findings = Findings(recording=recording)
         inside = [row for row in (_cut(row, duration_s, logger) for row in rows.get(recording, [])) if row]
-        chosen[recording] = to_events(seizures(inside, duration_s, findings))
+        chosen[recording] = to_events(settle_types(seizures(inside, duration_s, findings), findings))
         for finding in findings:
             logger.warning("%s: %s", recording, finding.message)
     return chosen
@@ -127,18 +142,29 @@ def _cut(row: Row, duration_s: float, logger: logging.Logger) -> Row | None:
     return cut if cut.stop_s > cut.start_s else None
 
 
-def _hypothesis_rows(path: Path, known: set[str]) -> dict[str, list[Row]]:
+def _hypothesis_rows(path: Path, durations: dict[str, float], logger: logging.Logger) -> dict[str, list[Row]]:
     table = read_table(path)
     table.require("recording", "onset", "duration")
     rows: dict[str, list[Row]] = {}
     for number, cells in table.lines:
-        if cells["recording"] not in known:
+        if cells["recording"] not in durations:
             raise EventTableError(f"{table.name}, line {number}: no recording of the index in the column recording")
         own = event_rows(table, number, {"": "sz", **cells}, listed_code)  # without a column of types: any seizure
         if own[0].stop_s <= own[0].start_s:
             raise EventTableError(f"{table.name}, line {number}: a duration of zero or less")
+        _check_length(row_duration(table, number, cells), durations[cells["recording"]], own[0].place, logger)
         rows.setdefault(cells["recording"], []).extend(own)
     return rows
+
+
+def _check_length(stated_s: float | None, duration_s: float, place: str, logger: logging.Logger) -> None:
+    """The length that a hypothesis states for its recording: within a second it is aligned, else it is an error."""
+    off_s = 0.0 if stated_s is None else abs(stated_s - duration_s)
+    told = f"{place}: recordingDuration {stated_s} s, the recording has {duration_s:.2f} s"
+    if off_s > DISAGREE_S:
+        raise EventTableError(f"{told}; give the events of this recording")
+    if off_s > LEAST_S:
+        logger.warning("%s; aligned to the recording", told)
 
 
 def write_tree(

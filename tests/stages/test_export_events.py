@@ -126,6 +126,27 @@ def test_row30_a_hypothesis_that_cannot_be_read_names_its_line(tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("stated", ["100.9", "99.2"])
+def test_a_hypothesis_of_almost_the_length_is_aligned_and_told(tmp_path, monkeypatch, stated):
+    text = f"recording\tonset\tduration\trecordingDuration\na_t000\t90\t10\t{stated}\n"
+    found, log = hypothesised(tmp_path, monkeypatch, text)
+    assert found[P1 + "0"] == [(90, 100)]
+    assert f"found.tsv, line 2: recordingDuration {stated} s, the recording has 100.00 s; aligned" in log
+
+
+@pytest.mark.parametrize("stated", ["101.1", "98.9", "3600"])
+def test_a_hypothesis_of_another_length_names_its_line(tmp_path, monkeypatch, stated):
+    head = "recording\tonset\tduration\trecordingDuration\na_t000\t1\t2\t100.00\na_t000\t5\t2\tn/a\n"
+    with pytest.raises(export_events.StageError, match=f"found.tsv, line 4: recordingDuration {float(stated)} s"):
+        hypothesised(tmp_path, monkeypatch, f"{head}a_t000\t9\t2\t{stated}\n")
+    assert hypothesised(tmp_path, monkeypatch, head)[0][P1 + "0"] == [(1, 3), (5, 7)]
+
+
+def test_hypotheses_of_several_types_that_overlap_are_one_event(tmp_path, monkeypatch):
+    text = "recording\tonset\tduration\teventType\na_t000\t10\t50\tsz_foc\na_t000\t20\t20\tsz_gen\n"
+    assert hypothesised(tmp_path, monkeypatch, text)[0][P1 + "0"] == [(10, 60)]
+
+
 def test_a_folder_that_is_not_empty_or_has_no_index_stops(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/notes.txt").write_text("mine")
