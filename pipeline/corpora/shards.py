@@ -192,8 +192,11 @@ def recordings_of(rows: Sequence[ManifestRow]) -> list[RecordingFiles]:
     found = []
     for recording, own in grouped.items():
         edfs = [row for row in own if row.role == "edf"]
-        if len(edfs) != 1:
-            raise CorpusError(f"recording {recording}: {len(edfs)} EDFs in the manifest; exactly one is needed")
+        if not edfs:
+            raise CorpusError(f"recording {recording}: no EDF in the manifest; delete the manifest and run again")
+        if len(edfs) > 1:
+            paths = " and ".join(row.path for row in edfs)
+            raise CorpusError(f"{paths}: EDFs of one id, {recording}; rename one, or move it away")
         annotations = tuple(row.path for row in own if row.role == "annotation")
         row = edfs[0]
         found.append(

@@ -150,6 +150,19 @@ def test_manifests(tmp_path):
     assert write_manifest(path, [replace(row, size=4) for row in rows])
 
 
+def test_two_edfs_of_one_id_are_named_both(tmp_path):
+    """`a.edf` and `a.EDF`: the reader gives both the id `a`, and whoever mends it needs both paths."""
+    found = [replace(recording("a"), edf=name, split="train") for name in ("p/a.EDF", "p/a.edf")]
+    (tmp_path / "p").mkdir()
+    for files in found:
+        (tmp_path / files.edf).write_bytes(b"edf")
+    rows = manifest_rows(tmp_path, found)
+    with pytest.raises(CorpusError, match=r"p/a\.EDF and p/a\.edf: EDFs of one id.*rename one"):
+        recordings_of(rows)
+    with pytest.raises(CorpusError, match=r"no EDF in the manifest"):
+        recordings_of([replace(row, role="annotation") for row in rows])
+
+
 @pytest.mark.parametrize("bad", ["../../etc/passwd", "/etc/passwd", "a/../../b.edf"])
 def test_a_manifest_stays_in_the_corpus(tmp_path, bad):
     files = replace(recording("a"), split="train")
