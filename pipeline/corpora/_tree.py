@@ -57,9 +57,12 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def decoded(content: bytes) -> str:
-    """The text of any bytes: UTF-16 by its byte order mark, UTF-8 with or without one, else Latin-1."""
+    """The text of any bytes: UTF-16 by its byte order mark or the zero byte of its first letter, UTF-8 with or without
+    a mark, else Latin-1."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace")
+    if 0 in content[:2]:
+        return content.decode("utf-16-be" if content[0] == 0 else "utf-16-le", "replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
