@@ -11,6 +11,7 @@ from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
+from pipeline.settings.paper import PaperConfig
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.signals import ChannelSettings, SignalSettings
@@ -112,6 +113,7 @@ class Config(Section):
     grid_seeds: list[Seed]
     trial: TrialConfig
     real_segments: RealSegmentsConfig
+    paper: PaperConfig
     compat: CompatConfig
 
     @field_validator("models")
