@@ -1,4 +1,4 @@
-"""What the tables and figures of the paper are measured on (targets table01 .. table10, figure01 .. figure09, paper)."""
+"""What the tables and figures of the paper are measured on (targets table01 .. figure09 and paper)."""
 
 from pipeline.settings.base import Count, Positive, Section, Seed
 from pipeline.settings.clips import Task
@@ -28,6 +28,11 @@ class PaperConfig(Section):
     fold_corpora: list[str]  # table 3: folds of the main corpus; empty: not measured
     twin_corpus: str | None  # compat_report: the main corpus under the published defects
     max_mb: Positive  # of the scoreboard; pictures beyond it are named, not shown
+
+    def seeds_of(self, model: str, task: str, length_s: int) -> list[int]:
+        """Seeds of a run of this model: those of the first rule that fits, else `seeds`."""
+        fitting = [rule.seeds for rule in self.seeds_where if rule.fits(model, task, length_s)]
+        return fitting[0] if fitting else self.seeds
 
 
 class ScoreboardSettings(Section):

@@ -92,9 +92,9 @@ class Inputs:
         return self.config.trial.plan if corpus in self.config.trial.corpora else self.config.plan
 
     def seeds(self, corpus: str, run: str, task: str, length_s: int) -> list[int]:
-        """Seeds of a run: those of its line in the plan, else of the grid."""
+        """Seeds of a run: those of its line in the plan, else those of the paper."""
         planned = [e.seeds for e in self.plan(corpus) if (e.run, e.task, e.length_s) == (run, task, length_s)]
-        return planned[0] if planned else self.config.grid_seeds
+        return planned[0] if planned else self.config.paper.seeds_of(self.config.runs[run].model, task, length_s)
 
     def plan_outputs(self, corpus: str, plan: list[PlanEntry]) -> list[str]:
         """What a plan leaves behind for a corpus: models, metrics, maps, localisation."""

@@ -119,9 +119,15 @@ def grid_plan(config: Config) -> list[PlanEntry]:
     """Every run on every task and length: what the paper's tables compare."""
     full = [
         PlanEntry.model_validate(
-            {"run": run, "task": task, "length_s": length, "seeds": config.grid_seeds, "maps": (task, length) == MAPPED}
+            {
+                "run": run,
+                "task": task,
+                "length_s": length,
+                "seeds": config.paper.seeds_of(chosen.model, task, length),
+                "maps": (task, length) == MAPPED,
+            }
         )
-        for run in config.runs
+        for run, chosen in config.runs.items()
         for task in ("detection", "classification")
         for length in LENGTHS_S
     ]
