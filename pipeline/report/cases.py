@@ -53,7 +53,7 @@ def views(results: Results, entry: RunEntry, count: int) -> list[ClipView]:
         chosen = [(clip, "One of the clips with a map, in the order of the corpus.") for clip in sorted(maps)[:count]]
     table = clips.set_index("clip") if len(clips) else clips
     made = [
-        _view(results, entry, table.loc[clip], why, maps[clip], electrodes, predictions)
+        view_of(results, entry, table.loc[clip], why, maps[clip], electrodes, predictions)
         for clip, why in chosen
         if clip in maps and clip in table.index
     ]
@@ -78,7 +78,7 @@ def maps_of(path: str) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
     return dict(zip(stored.clips, stored.drop, strict=True)), stored.electrodes
 
 
-def _view(
+def view_of(
     results: Results,
     entry: RunEntry,
     clip: Any,
@@ -87,6 +87,7 @@ def _view(
     electrodes: list[str],
     table: pd.DataFrame,
 ) -> ClipView | None:
+    """One row of the clips table ready to draw, with its map `drop` (n, t) scaled; None if no store has its samples."""
     found = _samples(results, clip)
     if found is None:
         return None

@@ -54,16 +54,12 @@ def graph_picture(
     """Electrodes coloured by `values` (n,), joined by the edges of `weights` (n, n), at three thresholds."""
     sweep = [edges(weights, electrodes, share=share) for share in SHARES]
     numbers = tidy({"values": dict(zip(electrodes, values, strict=True)), "graph": graph, "sweep": sweep})
-    places = dict(zip(electrodes, project(positions), strict=True))
-    scale, word = _scale(values), node_word(electrodes)
-    draw = draw_derivations if word == "derivation" else _draw_nodes
+    word = node_word(electrodes)
     with drawing(11.0, 4.4) as figure:
         panels = figure.subplots(1, len(SHARES))
         for axes, share, kept in zip(panels, SHARES, sweep, strict=True):
-            _outline(axes)
             directed = not np.allclose(weights, np.transpose(weights))
-            _draw_edges(axes, kept, places, directed=directed, arrows=word == "derivation")
-            dots = draw(axes, values, places, scale)
+            dots = draw_graph(axes, values, kept, electrodes=electrodes, positions=positions, directed=directed)
             weakest = f", weight ≥ {kept[-1]['weight']:.3f}" if kept else ""
             axes.set_title(f"{_share_words(share)}: {len(kept)} edges{weakest}", loc="center", fontsize=8.5, pad=2)
         figure.colorbar(dots, ax=panels, shrink=0.7, pad=0.01, label=what)
@@ -78,6 +74,27 @@ def graph_picture(
         caption += " An arrow leads from a derivation's first electrode to its second; edges join their middles."
     alt = f"Head seen from above with {len(electrodes)} {word}s; highest values at {', '.join(top)}."
     return Picture(name, f"{word.capitalize()} graph", caption, alt, numbers, png)
+
+
+def draw_graph(
+    axes: Axes,
+    values: NDArray[np.floating],
+    kept: list[dict[str, Any]],
+    *,
+    electrodes: list[str],
+    positions: NDArray[np.floating],
+    directed: bool,
+    scale: Normalize | None = None,
+) -> Any:
+    """One head: nodes coloured by `values` (n,), joined by the edges `kept` (of `edges`); returns a colour bar's scale.
+
+    `scale`: from value to colour; None: from the lowest to the highest value.
+    """
+    derived = node_word(electrodes) == "derivation"
+    places = dict(zip(electrodes, project(positions), strict=True))
+    _outline(axes)
+    _draw_edges(axes, kept, places, directed=directed, arrows=derived)
+    return (draw_derivations if derived else _draw_nodes)(axes, values, places, scale or _scale(values))
 
 
 def topomap_picture(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
@@ -41,19 +41,30 @@ def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
     names = present(view.electrodes)
     traces = bipolar(for_display(view.signal, view.rate_hz), view.electrodes)
     numbers = trace_numbers(view, names, traces)
-    rows = _row_positions(names)
     with drawing(12.0, 8.6 if view.occlusion is None else 10.6, layout=None) as figure:
-        top, below = _axes(figure, view, rows)
-        _draw_spans(top, view, names, rows)
-        _draw_overlay(top, numbers["overlay"], names, rows)
-        _draw_traces(top, view, names, rows, traces, numbers["sensitivity_uv_per_mm"])
-        if below is not None:
-            _draw_map(below, view)
+        draw_page(figure, view, traces, numbers)
         figure.text(0.012, 0.985, _headline(view), fontsize=10.5, weight="bold", va="top")
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=256)
     return Picture(
         f"traces-{slug(view.clip)}", f"Traces of {view.clip}", _caption(view, numbers), _alt(view), numbers, png
     )
+
+
+def draw_page(figure: FigureBase, view: ClipView, traces: NDArray[np.float64], numbers: dict[str, Any]) -> Axes:
+    """Traces (derivation, s) in µV with what `numbers` (of `trace_numbers`) says of them, and the map below, if any.
+
+    The page fills `figure`, which may be a part of a larger one. Returns the axes of the traces; a derivation's line
+    is where its tick is.
+    """
+    names: list[str] = numbers["derivations"]
+    rows = _row_positions(names)
+    top, below = _axes(figure, view, rows)
+    _draw_spans(top, view, names, rows)
+    _draw_overlay(top, numbers["overlay"], names, rows)
+    _draw_traces(top, view, names, rows, traces, numbers["sensitivity_uv_per_mm"])
+    if below is not None:
+        _draw_map(below, view)
+    return top
 
 
 def trace_numbers(view: ClipView, names: list[str], traces: NDArray[np.float64]) -> dict[str, Any]:
@@ -115,7 +126,7 @@ def _row_positions(names: list[str]) -> dict[str, float]:
     return rows
 
 
-def _axes(figure: Figure, view: ClipView, rows: dict[str, float]) -> tuple[Axes, Axes | None]:
+def _axes(figure: FigureBase, view: ClipView, rows: dict[str, float]) -> tuple[Axes, Axes | None]:
     share = 0.0 if view.occlusion is None else 0.24
     top = figure.add_axes((0.07, 0.06 + share, 0.915, 0.87 - share))
     lowest = min(rows.values(), default=0.0)
