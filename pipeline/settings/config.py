@@ -64,6 +64,9 @@ class CompatConfig(Section):
     diffusion_recursion: Literal["powers", "chebyshev", "published"]
     ssl_loss: Literal["mae", "rmse"]
     early_stopping: Literal["best", "published"]
+    cnn_lstm_batch_axis: bool
+    padding: Literal["after", "before"]
+    time_scaler: Literal["own", "fft"]
     scale_zero_bins: bool
     label_edge: Literal["half_open", "touching"]
     clip_start_offset: bool
@@ -110,11 +113,18 @@ class Config(Section):
     report: ReportSettings
     runs: dict[str, RunSettings]
     plan: list[PlanEntry]
-    grid_seeds: list[Seed]
     trial: TrialConfig
     real_segments: RealSegmentsConfig
     paper: PaperConfig
     compat: CompatConfig
+
+    def of(self, corpus: str) -> "Config":
+        """The configuration that holds for a corpus: this one, with the corpus's own switches of `compat`."""
+        own = self.corpora[corpus].compat
+        if not own:
+            return self
+        values = self.compat.model_dump() | own
+        return self.model_copy(update={"compat": parse_section(CompatConfig, values, where=f"corpora.{corpus}.compat")})
 
     @field_validator("models")
     @classmethod
@@ -131,20 +141,27 @@ def parse_config(values: dict[str, Any]) -> Config:
     """Validate config.yaml (as a mapping). Raises SettingsError with every wrong key and its nearest valid one.
 
     A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself. One
-    with a `root` of its own does not take over how the other is simulated.
+    with a `root` of its own does not take over how the other is simulated. A fold (`folds: {of: <corpus>, ...}`) is
+    like the corpus that it is a fold of.
     """
     check_extent(values, where="config.yaml (with its overlays)")
     corpora = values.get("corpora")
     if not isinstance(corpora, dict):
         return parse_section(Config, values)
-    return parse_section(Config, {**values, "corpora": {name: _inherited(corpora, name) for name in corpora}})
+    config = parse_section(Config, {**values, "corpora": {name: _inherited(corpora, name) for name in corpora}})
+    for name in config.corpora:
+        config.of(name)  # a switch that is none stops here
+    return config
 
 
 def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) -> Any:
     own = corpora[name]
-    if not isinstance(own, dict) or "like" not in own:
+    if not isinstance(own, dict):
         return own
-    other = own["like"]
+    folds = own.get("folds")
+    other = own.get("like", folds.get("of") if isinstance(folds, dict) else None)  # a fold is like its corpus
+    if other is None:
+        return own
     if not isinstance(other, str) or other not in corpora or other in (*asked, name):
         known = ", ".join(str(known) for known in corpora)
         raise SettingsError(f"corpora.{name}.like: {str(other)[:80]!r} is not another corpus; there are {known}")

@@ -1,11 +1,11 @@
 """Where recordings come from, and how their patients are dealt into splits."""
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.settings.base import Count, Section, Seed, Share
+from pipeline.settings.base import Count, Number, Section, Seed, Share
 from pipeline.settings.simulation import READER_OF, SimulationSettings
 
 Split = Literal["train", "validation", "test"]
@@ -23,6 +23,15 @@ class SplitSettings(Section):
     seed: Seed
 
 
+class FoldSettings(Section):
+    """A corpus that is one fold of a cross-validation over the patients of another corpus."""
+
+    of: str  # the other corpus: its index, signals, frames and distance graph are used
+    fold: Number  # from 0: the patients of this fold are the test set
+    count: Count
+    file: PathText | None  # TSV with columns patient, fold; None: dealt by hash, stratified by seizure types
+
+
 class CorpusSettings(Section):
     """One corpus: a plug-in of pipeline/corpora/ that reads it, and its folder (or the simulator that makes it)."""
 
@@ -33,6 +42,8 @@ class CorpusSettings(Section):
     root: PathText | None  # None: made by `simulate` below results/<corpus>/corpus
     splits: SplitSettings
     simulate: SimulationSettings | None  # not used where there is a root
+    compat: dict[str, Any] = Field(default_factory=dict)  # switches of `compat`, for this corpus alone
+    folds: FoldSettings | None = None  # None: a corpus of its own
 
     @property
     def simulated(self) -> bool:

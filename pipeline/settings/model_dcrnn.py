@@ -4,6 +4,9 @@ from typing import Literal
 
 from pipeline.settings.base import Count, Section
 
+GRAPHS: tuple[str, ...] = ("distance", "correlation")  # values of runs.<run>.graph that the model takes
+PRETRAINS = True  # whether there is a forecaster to pre-train
+
 
 class InitSettings(Section):
     """Initial weights. `gate_bias` holds unless training.<task>.<length>.gate_bias has a value."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, Share
 from pipeline.settings.clips import Task
@@ -63,13 +63,35 @@ class SamplingSettings(Section):
     label_fraction: float = Field(gt=0, le=1)
 
 
+class StartSettings(Section):
+    """Where weights that a training starts from were learnt, if not by this corpus's own pre-training."""
+
+    init: Literal["ssl", "transfer", "imported"]
+    corpus: str | None  # None: imported
+    run: str | None  # transfer: the detector; else None
+
+
+class AuxiliaryConfig(Section):
+    """training.auxiliary.<length>: from a clip's first `seen_s` seconds, the `horizon_s` that follow are predicted."""
+
+    seen_s: Count
+    horizon_s: Count
+
+
+class AuxiliarySettings(AuxiliaryConfig):
+    """The auxiliary task of detection (Tang et al. 2022, appendix, Table 10): loss = L_det + weight * L_SSL."""
+
+    weight: Positive  # lambda
+    loss: Literal["mae", "rmse"]  # compat.ssl_loss, as pre-training minimises
+
+
 class FitSettings(Section):
     """What the stages `pretrain` and `train` use: one model on one task, from one seed."""
 
     model: str  # plug-in of pipeline/models/
     options: dict[str, Any]  # its section and compat switches, typed by pipeline/settings/model_<name>.py
     features: FeatureSettings
-    graph: Literal["distance", "correlation"]
+    graph: Literal["distance", "correlation", "none"]
     task: Task
     length_s: Count
     horizon_s: Count  # pre-training: seconds to predict
@@ -81,3 +103,15 @@ class FitSettings(Section):
     augment: AugmentSettings
     sampling: SamplingSettings
     device: DeviceSettings
+    start: StartSettings | None = None  # None: from scratch, or from the corpus's own encoder
+    auxiliary: AuxiliarySettings | None = None
+
+    @model_validator(mode="after")
+    def _auxiliary_of_detection(self) -> "FitSettings":
+        chosen = self.auxiliary
+        if chosen and self.task != "detection":
+            raise ValueError(f"auxiliary.weight: {chosen.weight:g}, but the task is {self.task}: only for detection")
+        if chosen and chosen.seen_s + chosen.horizon_s > self.length_s:
+            last_s = chosen.seen_s + chosen.horizon_s
+            raise ValueError(f"auxiliary: seen_s and horizon_s make {last_s} s, a clip has {self.length_s}")
+        return self

@@ -80,8 +80,8 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("model", "card", "predictions", "scaler", "maps"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("features", "clips", "graphs"):
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    for name, number in (("features", "+"), ("clips", "+"), ("graphs", "*")):  # graphs: none for a model without
+        parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)

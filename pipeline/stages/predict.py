@@ -27,8 +27,8 @@ class Settings(Section):
 def main() -> None:
     """Read, predict, write."""
     parser = command.parser(__doc__)
-    for name in ("features", "clips", "graphs"):
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    for name, number in (("features", "+"), ("clips", "+"), ("graphs", "*")):  # graphs: none for a model without
+        parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
     for name in ("model", "card", "scaler", "predictions"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()

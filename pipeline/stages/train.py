@@ -16,8 +16,8 @@ from pipeline.training.loop import Diverged
 def main() -> None:
     """Read, train, write."""
     parser = command.parser(__doc__)
-    for name in ("features", "clips", "graphs"):
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    for name, number in (("features", "+"), ("clips", "+"), ("graphs", "*")):  # graphs: none for a model without
+        parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
     for name in ("scaler", "checkpoints", "model", "card", "history"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, default=None, help="weights of the stage `pretrain`")

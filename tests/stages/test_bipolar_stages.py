@@ -84,14 +84,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         shards[split] = prepare(out, config, job_settings.index(config, "synthetic"), root, split)
     run("graph_distance", job_settings.graph_distance(config), graphs=out / "graph.zarr.zip")
     scaler = {"features": [shards["train"]["features"]], "clips": [shards["train"]["clips"]]}
-    run("scaler", job_settings.scaler(TASK, LENGTH_S), scaler=out / "scaler.json", **scaler)
+    run("scaler", job_settings.scaler(config, TASK, LENGTH_S), scaler=out / "scaler.json", **scaler)
     model = {"model": out / "model.safetensors", "card": out / "card.json"}
     run("train", job_settings.train(config, RUN, TASK, LENGTH_S, 0), **model, history=out / "history.parquet",
         checkpoints=out / "checkpoints", **of_model(out, shards["train"], shards["validation"]))  # fmt: skip
     files = of_model(out, shards["test"])
     predicted = {"predictions": out / "predictions.parquet"}
     run("predict", job_settings.predict(config, TASK, LENGTH_S), **model, **files, **predicted)
-    run("occlude", job_settings.occlude(config), maps=out / "maps.zarr.zip", **model, **files, **predicted)
+    run("occlude", job_settings.occlude(config, RUN), maps=out / "maps.zarr.zip", **model, **files, **predicted)
     tables = {name: [shards["test"][name]] for name in ("clips", "seizures", "segments")}
     run("localise", job_settings.localise(config, RUN, TASK, LENGTH_S), maps=[out / "maps.zarr.zip"], **tables,
         predictions=[out / "predictions.parquet"], localisation=out / "localisation.parquet",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.corpora._pseudonyms import Pseudonyms, hidden_findings, link_files, load_key, made_key
 from pipeline.corpora.records import RecordingFiles
-from pipeline.corpora.shards import deal, manifest_rows, shard_of, write_manifest
+from pipeline.corpora.shards import SPLITS, deal, manifest_rows, shard_of, write_manifest
 from pipeline.findings import CorpusError, Finding
 from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
@@ -30,7 +30,7 @@ class Shards:
 
     def of(self, *splits: str) -> list[str]:
         """Shards of the given splits, in that order; all of them without an argument."""
-        wanted = splits or ("train", "validation", "test")
+        wanted = splits or SPLITS
         return [name for split in wanted for name in self.names if name.rsplit("-", 1)[0] == split]
 
 
@@ -42,6 +42,17 @@ class Corpora:
     main_process: bool
     known: dict[str, Shards] = field(default_factory=dict)
 
+    def home(self, corpus: str) -> str:
+        """The corpus whose index, signals, frames and distance graph are used: of a fold, the one that is divided."""
+        folds = self.config.corpora[corpus].folds
+        return folds.of if folds else corpus
+
+    def home_shard(self, corpus: str, shard: str) -> str:
+        """The shard of `home` that holds the recordings of a shard: shard i of each split of a fold is its shard i."""
+        if self.config.corpora[corpus].folds is None:
+            return shard
+        return self.shards(self.home(corpus)).of()[int(shard.rsplit("-", 1)[1])]
+
     def root(self, corpus: str) -> str:
         """Folder that holds the corpus, or links to its files under pseudonyms (docs/privacy.md)."""
         if hides_names(corpus, self.config.corpora[corpus]):
@@ -49,17 +60,24 @@ class Corpora:
         return self.config.corpora[corpus].root or f"{self.config.results}/{corpus}/corpus"
 
     def simulated(self) -> list[str]:
-        """Names of the corpora that `simulate` makes."""
-        return [name for name, corpus in self.config.corpora.items() if corpus.simulated]
+        """Names of the corpora that `simulate` makes; a fold has the recordings of another corpus."""
+        return [name for name, corpus in self.config.corpora.items() if corpus.simulated and not corpus.folds]
 
     def shards(self, corpus: str) -> Shards:
         """The corpus's shards; for a corpus on disk this scans the tree and updates its manifests."""
         if corpus not in self.config.corpora:
             raise CorpusError(f"corpus {corpus!r} is not in config.yaml; there are {', '.join(self.config.corpora)}")
         if corpus not in self.known:
-            simulated = self.config.corpora[corpus].simulated
-            self.known[corpus] = self._simulated(corpus) if simulated else self._scan(corpus)
+            settings = self.config.corpora[corpus]
+            find = self._fold if settings.folds else self._simulated if settings.simulated else self._scan
+            self.known[corpus] = find(corpus)
         return self.known[corpus]
+
+    def _fold(self, corpus: str) -> Shards:
+        """As many shards of each split as the divided corpus has in all: each of these may hold patients of any."""
+        count = len(self.shards(self.home(corpus)).names)
+        width = max(2, len(str(count - 1)))
+        return Shards(tuple(f"{split}-{i:0{width}d}" for split in SPLITS for i in range(count)), {})
 
     def _shards_per_split(self) -> dict[str, int]:
         return {str(split): number for split, number in self.config.ingest.shards.items()}

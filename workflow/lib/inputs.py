@@ -7,7 +7,9 @@ from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
 from workflow.lib.corpus import Corpora
 from workflow.lib.inventory import files_of, run_files
-from workflow.lib.paths import Paths, encoder_of, grid_of
+from workflow.lib.paths import Paths, encoder_of, encoder_run, grid_of, neighbours_of
+
+TRANSFERRED_SEED = 0  # of the detection models at the source, the one that runs with init: transfer start from
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,41 @@ class Inputs:
         shards = self.corpora.shards(corpus).of(*splits)
         return [pattern.format(shard=name, corpus=corpus, **fixed) for name in shards]
 
+    def shared(self, pattern: str, *splits: str, corpus: str, **fixed: Any) -> list[str]:
+        """The same for files that a fold has in common with its corpus; parallel to `every`: one may stand twice."""
+        home, shards = self.corpora.home(corpus), self.corpora.shards(corpus).of(*splits)
+        return [pattern.format(shard=self.corpora.home_shard(corpus, name), corpus=home, **fixed) for name in shards]
+
+    def tables(self, pattern: str, *splits: str, corpus: str) -> list[str]:
+        """`shared`, each file once: tables that are read as one."""
+        return list(dict.fromkeys(self.shared(pattern, *splits, corpus=corpus)))
+
     def graphs(self, corpus: str, run: RunSettings, task: str, length_s: int, *splits: str) -> list[str]:
-        """One file for the distance graph, one per shard for the correlation graph."""
+        """One file for the distance graph, one per shard for the correlation graph, none for a model without."""
+        if run.graph == "none":
+            return []
         if run.graph == "distance":
-            return [self.paths.of("graphs/distance.zarr.zip").format(corpus=corpus)]
-        pattern = self.paths.of(f"graphs/correlation-{run.features}/{task}-{length_s}s/{{shard}}.zarr.zip")
-        return self.every(pattern, *splits, corpus=corpus)
+            return [self.paths.of("graphs/distance.zarr.zip").format(corpus=self.corpora.home(corpus))]
+        fixed = {"kind": run.features, "neighbours": neighbours_of(run), "task": task, "len": length_s}
+        return self.every(self.paths.correlation, *splits, corpus=corpus, **fixed)
 
     def of_model(self, corpus: str, run: RunSettings, task: str, length_s: int, *splits: str) -> dict[str, Any]:
         """Frames, clips, graphs and scaler of a task for the shards of the given splits: what a model reads."""
         grid = grid_of(task, length_s)
-        scaler = self.paths.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")
         fixed = {"kind": run.features, "grid": grid, "task": task, "len": length_s}
         return {
-            "features": self.every(self.paths.frames, *splits, corpus=corpus, **fixed),
+            "features": self.shared(self.paths.frames, *splits, corpus=corpus, **fixed),
             "clips": self.every(self.paths.clips, *splits, corpus=corpus, **fixed),
             "graphs": self.graphs(corpus, run, task, length_s, *splits),
-            "scaler": scaler.format(corpus=corpus, **fixed),
+            "scaler": self.paths.scaler.format(corpus=corpus, **fixed | {"kind": self.scaled_as(corpus, run)}),
         }
+
+    def scaled_as(self, corpus: str, run: RunSettings) -> str:
+        """The features whose scaler standardises a run's: its own, but the log amplitudes' for raw samples under D17."""
+        config = self.config.of(corpus)
+        if config.features[run.features].kind != "time" or config.compat.time_scaler == "own":
+            return run.features
+        return next(name for name, features in config.features.items() if features.kind == "fft")
 
     def of_run(self, wildcards: Any, *splits: str) -> dict[str, Any]:
         """`of_model` for the run, task and length that the wildcards name."""
@@ -48,12 +67,47 @@ class Inputs:
         return self.of_model(wildcards.corpus, run, wildcards.task, int(wildcards.len), *splits)
 
     def of_training(self, wildcards: Any) -> dict[str, Any]:
-        """Training and validation shards, and the pre-trained encoder where the run asks for one."""
+        """Training and validation shards, and the weights that the run starts from: an encoder or a detector."""
         inputs, run = self.of_run(wildcards, "train", "validation"), self.config.runs[wildcards.run]
+        source = run.source or wildcards.corpus
         if run.init == "ssl":
-            folder = self.paths.pretraining.format(corpus=wildcards.corpus, len=wildcards.len, encoder=encoder_of(run))
+            folder = self.paths.pretraining.format(corpus=source, len=wildcards.len, encoder=encoder_of(run))
             inputs["encoder"] = folder + "encoder.safetensors"
+        elif run.init == "imported":
+            inputs["encoder"] = run.weights
+        elif run.init == "transfer":
+            fixed = {"corpus": source, "task": "detection", "len": wildcards.len, "seed": TRANSFERRED_SEED}
+            inputs["detector"] = self.paths.run.format(run=run.source_run, **fixed) + "model.safetensors"
         return inputs
+
+    def of_scaler(self, wildcards: Any) -> dict[str, Any]:
+        """Frames and clips of the training shards."""
+        fixed = {name: wildcards[name] for name in ("corpus", "kind", "grid", "task", "len")}
+        return {
+            "features": self.shared(self.paths.frames, "train", **fixed),
+            "clips": self.every(self.paths.clips, "train", **fixed),
+        }
+
+    def of_correlation(self, wildcards: Any) -> dict[str, Any]:
+        """Frames and clips of a shard; the training mean too where the correlation is of standardised features."""
+        corpus, shard, grid = wildcards.corpus, wildcards.shard, grid_of(wildcards.task, wildcards.len)
+        home = {"corpus": self.corpora.home(corpus), "shard": self.corpora.home_shard(corpus, shard)}
+        inputs = {
+            "features": self.paths.frames.format(kind=wildcards.kind, grid=grid, **home),
+            "clips": self.paths.clips.format(**wildcards),
+        }
+        if self.config.graphs.correlation_input == "standardised":
+            inputs["scaler"] = self.paths.scaler.format(grid=grid, **wildcards)
+        return inputs
+
+    def of_clips(self, wildcards: Any) -> dict[str, Any]:
+        """Segments and seizures of a shard."""
+        corpus = wildcards.corpus
+        fixed = {"corpus": self.corpora.home(corpus), "shard": self.corpora.home_shard(corpus, wildcards.shard)}
+        return {
+            "segments": self.paths.of("signals/{shard}.segments.parquet").format(**fixed),
+            "seizures": self.paths.of("index/{shard}.seizures.parquet").format(**fixed),
+        }
 
     def of_pretraining(self, wildcards: Any) -> dict[str, Any]:
         """Training and validation shards of the pre-training task."""
@@ -64,22 +118,23 @@ class Inputs:
         """Segments and findings of every shard; for a corpus on disk also what the dealing of patients left out."""
         corpus = wildcards.corpus
         found = {
-            "segments": self.every(self.paths.of("signals/{shard}.segments.parquet"), corpus=corpus),
+            "segments": self.tables(self.paths.of("signals/{shard}.segments.parquet"), corpus=corpus),
             "earlier": [
                 path
                 for step in ("index", "signals")
-                for path in self.every(self.paths.of(f"{step}/{{shard}}.findings.parquet"), corpus=corpus)
+                for path in self.tables(self.paths.of(f"{step}/{{shard}}.findings.parquet"), corpus=corpus)
             ],
         }
-        if corpus in self.corpora.simulated():
+        home = self.corpora.home(corpus)
+        if home in self.corpora.simulated():
             return found
-        return {**found, "dealing": self.paths.of("manifests/findings.json").format(corpus=corpus)}
+        return {**found, "dealing": self.paths.of("manifests/findings.json").format(corpus=home)}
 
     def of_qc(self, wildcards: Any) -> dict[str, Any]:
         """What was found, indexed and ingested: all that the QC page shows."""
         tables = {"manifests": "manifests/{shard}.tsv", "recordings": "index/{shard}.recordings.parquet"}
         tables["seizures"] = "index/{shard}.seizures.parquet"
-        read = {name: self.every(self.paths.of(path), corpus=wildcards.corpus) for name, path in tables.items()}
+        read = {name: self.tables(self.paths.of(path), corpus=wildcards.corpus) for name, path in tables.items()}
         return {**read, **self.of_splits(wildcards)}
 
     def of_seeds(self, wildcards: Any, name: str) -> list[str]:
@@ -99,10 +154,3 @@ class Inputs:
     def plan_outputs(self, corpus: str, plan: list[PlanEntry]) -> list[str]:
         """What a plan leaves behind for a corpus: models, metrics, maps, localisation."""
         return [path for entry in plan for path in files_of(run_files(self.config, corpus, entry))]
-
-
-def encoder_run(encoder: str) -> RunSettings:
-    """The choices that an encoder's name `<model>-<features>-<graph>` stands for."""
-    model, features, graph = encoder.split("-")
-    chosen = {"model": model, "features": features, "graph": graph}
-    return RunSettings.model_validate(chosen | {"init": "scratch", "scheme": "four", "label_fraction": 1.0})

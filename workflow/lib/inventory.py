@@ -6,24 +6,24 @@ from typing import Any
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry
 from workflow.lib.corpus import Corpora
-from workflow.lib.paths import encoder_of, run_folder
+from workflow.lib.paths import encoder_of, neighbours_of, run_folder
 
 
 def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntry]) -> dict[str, Any]:
     """Paths (relative to the working directory) of everything that the report of one corpus shows."""
-    base = f"{config.results}/{corpus}"
-    shards = corpora.shards(corpus)
-    every, test = shards.of(), shards.of("test")
+    base, home = f"{config.results}/{corpus}", f"{config.results}/{corpora.home(corpus)}"
+    every, test = corpora.shards(corpus).of(), corpora.shards(corpus).of("test")
+    read = list(dict.fromkeys(corpora.home_shard(corpus, name) for name in every))
     tasks = sorted({(entry.task, entry.length_s) for entry in plan})
     return {
         "corpus": corpus,
         "synthetic": config.corpora[corpus].simulated,
-        "recordings": [f"{base}/index/{name}.recordings.parquet" for name in every],
-        "seizures": [f"{base}/index/{name}.seizures.parquet" for name in every],
-        "segments": [f"{base}/signals/{name}.segments.parquet" for name in every],
+        "recordings": [f"{home}/index/{name}.recordings.parquet" for name in read],
+        "seizures": [f"{home}/index/{name}.seizures.parquet" for name in read],
+        "segments": [f"{home}/signals/{name}.segments.parquet" for name in read],
         "findings": [
-            *(f"{base}/index/{name}.findings.parquet" for name in every),
-            *(f"{base}/signals/{name}.findings.parquet" for name in every),
+            *(f"{home}/index/{name}.findings.parquet" for name in read),
+            *(f"{home}/signals/{name}.findings.parquet" for name in read),
             *(f"{base}/clips/{task}-{length}s/{name}.findings.parquet" for task, length in tasks for name in every),
             f"{base}/splits.findings.parquet",
         ],
@@ -33,8 +33,8 @@ def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntr
             f"{task}-{length}s": [f"{base}/clips/{task}-{length}s/{name}.parquet" for name in every]
             for task, length in tasks
         },
-        "signals": [f"{base}/signals/{name}.zarr.zip" for name in test],
-        "graphs": graphs(config, corpus, plan, test),
+        "signals": [f"{home}/signals/{corpora.home_shard(corpus, name)}.zarr.zip" for name in test],
+        "graphs": graphs(config, corpora, corpus, plan),
         "runs": [run_files(config, corpus, entry) for entry in plan],
         "pretraining": pretraining(config, corpus, plan),
         "experiments": f"{base}/experiments.json" if has_experiments(plan) else None,
@@ -69,30 +69,28 @@ def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
 
 def pretraining(config: Config, corpus: str, plan: list[PlanEntry]) -> list[dict[str, Any]]:
     """The encoders that the plan's runs start from."""
-    wanted = sorted(
-        {(encoder_of(config.runs[e.run]), e.length_s) for e in plan if config.runs[e.run].init == "ssl"},
-        key=lambda pair: (pair[1], pair[0]),
-    )
+    pre_trained = [(entry.length_s, config.runs[entry.run]) for entry in plan if config.runs[entry.run].init == "ssl"]
+    wanted = sorted({(length, encoder_of(run), run.source or corpus) for length, run in pre_trained})
     return [
         {
             "encoder": encoder,
             "length_s": length,
-            "history": f"{config.results}/{corpus}/pretraining-{length}s/{encoder}/history.parquet",
-            "card": f"{config.results}/{corpus}/pretraining-{length}s/{encoder}/card.json",
+            "history": f"{config.results}/{source}/pretraining-{length}s/{encoder}/history.parquet",
+            "card": f"{config.results}/{source}/pretraining-{length}s/{encoder}/card.json",
         }
-        for encoder, length in wanted
+        for length, encoder, source in wanted
     ]
 
 
-def graphs(config: Config, corpus: str, plan: list[PlanEntry], shards: list[str]) -> dict[str, Any]:
+def graphs(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntry]) -> dict[str, Any]:
     """The graph files behind the runs that have maps."""
     base = f"{config.results}/{corpus}/graphs"
-    found: dict[str, Any] = {"distance": f"{base}/distance.zarr.zip"}
+    found: dict[str, Any] = {"distance": f"{config.results}/{corpora.home(corpus)}/graphs/distance.zarr.zip"}
     for entry in plan:
         chosen = config.runs[entry.run]
         if entry.maps and chosen.graph == "correlation":
-            name = f"correlation-{chosen.features}/{entry.task}-{entry.length_s}s"
-            found[name] = [f"{base}/{name}/{shard}.zarr.zip" for shard in shards]
+            name = f"correlation-{chosen.features}{neighbours_of(chosen)}/{entry.task}-{entry.length_s}s"
+            found[name] = [f"{base}/{name}/{shard}.zarr.zip" for shard in corpora.shards(corpus).of("test")]
     return found
 
 

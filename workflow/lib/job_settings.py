@@ -1,17 +1,19 @@
 """What each job is told: one JSON string of just the settings that its stage uses.
 
 Snakemake compares params as a set of values, so the whole is one string with sorted keys: two settings that swap their
-values are noticed, and a setting that a stage does not use never reruns it.
+values are noticed, and a setting that a stage does not use never reruns it. `config` is the configuration of the job's
+corpus (`Config.of`): a corpus may have switches of `compat` of its own.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
-from pipeline.settings.runs import RunSettings
-from workflow.lib.inputs import encoder_run
+from pipeline.settings.runs import LOOP_OVERRIDES, MODEL_OVERRIDES, RunSettings
+from workflow.lib.paths import encoder_run
 from workflow.lib.readers import hides_names
 
 
@@ -60,11 +62,17 @@ def graph_distance(config: Config) -> dict[str, Any]:
     return {"graphs": config.graphs, "electrodes": config.channels.nodes}
 
 
-def graph_correlation(config: Config) -> dict[str, Any]:
-    return {"graphs": config.graphs}
+def check_splits(config: Config, corpus: str) -> dict[str, Any]:
+    return {"corpus": corpus}
 
 
-def scaler(task: str, length_s: int) -> dict[str, Any]:
+def graph_correlation(config: Config, neighbours: str) -> dict[str, Any]:
+    """`neighbours`: empty, or `-k4` where a run overrides their number (workflow/lib/paths.py)."""
+    own = {"top_neighbours": int(neighbours.removeprefix("-k"))} if neighbours else {}
+    return {"graphs": config.graphs.model_copy(update=own)}
+
+
+def scaler(config: Config, task: str, length_s: int) -> dict[str, Any]:
     return {"task": task, "length_s": length_s}
 
 
@@ -73,18 +81,34 @@ def pretrain(config: Config, encoder: str, length_s: int) -> dict[str, Any]:
 
 
 def train(config: Config, run: str, task: str, length_s: int, seed: int) -> dict[str, Any]:
-    return _fit(config, config.runs[run], task, length_s, seed)
+    chosen = config.runs[run]
+    return _fit(config, chosen, task, length_s, seed) | _start(chosen)
+
+
+def _start(run: RunSettings) -> dict[str, Any]:
+    """Where the first weights were learnt, if neither at random nor by the corpus's own pre-training."""
+    if run.init == "scratch" or (run.init == "ssl" and run.source is None):
+        return {}
+    return {"start": {"init": run.init, "corpus": run.source, "run": run.source_run}}
+
+
+def model_options(config: Config, run: RunSettings) -> dict[str, Any]:
+    """The section of the run's model, what the run overrides of it, and the switches of `compat` that concern it."""
+    plugin = load_plugin("settings", f"model_{run.model}")
+    switches = sorted(plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys())
+    own = {name: getattr(config.compat, name) for name in switches}
+    return config.models[run.model] | run.overrides.of(*MODEL_OVERRIDES) | own
 
 
 def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) -> dict[str, Any]:
     compat = config.compat
-    loop = getattr(config.training, task)[length_s].model_dump(mode="json")
+    loop = getattr(config.training, task)[length_s].model_dump(mode="json") | run.overrides.of(*LOOP_OVERRIDES)
     gate_bias = loop.pop("gate_bias")
     if task == "pretraining":
         loop["loss"] = compat.ssl_loss
     return {
         "model": run.model,
-        "options": config.models[run.model] | {"diffusion_recursion": compat.diffusion_recursion},
+        "options": model_options(config, run),
         "features": config.features[run.features],
         "graph": run.graph,
         "task": task,
@@ -125,8 +149,9 @@ def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, An
     }
 
 
-def occlude(config: Config) -> dict[str, Any]:
-    graphs = {"graphs": config.graphs} if config.occlusion.graph == "recomputed" else {}
+def occlude(config: Config, run: str) -> dict[str, Any]:
+    own = config.runs[run].overrides.of("top_neighbours")
+    graphs = {"graphs": config.graphs.model_copy(update=own)} if config.occlusion.graph == "recomputed" else {}
     return {"device": config.device, "occlusion": config.occlusion, **graphs}
 
 

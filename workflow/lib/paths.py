@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from pipeline.settings.runs import PlanEntry, RunSettings
 
+ENCODER = "[a-z0-9_]+-[a-z0-9_]+-(distance|correlation)(-k[0-9]+)?(-u[0-9]+)?(-d[0-9]+)?"  # names of `encoder_of`
+# What an overridden setting adds to an encoder's name; the paths of graphs have the first of them alone.
+SUFFIXES = (("top_neighbours", "k"), ("units", "u"), ("diffusion_steps", "d"))
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -31,6 +35,16 @@ class Paths:
     def frames(self) -> str:
         """Feature store of a shard."""
         return self.of("features/{kind}/{grid}/{shard}.zarr.zip")
+
+    @property
+    def correlation(self) -> str:
+        """Correlation graphs of a shard; `neighbours` is empty or, of a run that overrides their number, `-k4`."""
+        return self.of("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}.zarr.zip")
+
+    @property
+    def scaler(self) -> str:
+        """Mean and deviation of the training clips of a task."""
+        return self.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")
 
     @property
     def clips(self) -> str:
@@ -58,9 +72,27 @@ def grid_of(task: str, length_s: int) -> str:
     return f"classification-{length_s}s" if task == "classification" else "grid"
 
 
+def neighbours_of(run: RunSettings) -> str:
+    """What a run's own number of neighbours adds to the name of its correlation graphs: nothing, or `-k4`."""
+    own = run.overrides.top_neighbours if run.graph == "correlation" else None
+    return "" if own is None else f"-k{own}"
+
+
 def encoder_of(run: RunSettings) -> str:
-    """Name of the pre-trained encoder that a run starts from; runs of equal features, graph and model share it."""
-    return f"{run.model}-{run.features}-{run.graph}"
+    """Name of the encoder that a run starts from; runs of equal model, features, graph and sizes share it."""
+    chosen = run.overrides.of("units", "diffusion_steps")
+    sizes = [f"-{letter}{chosen[name]}" for name, letter in SUFFIXES if name in chosen]
+    return f"{run.model}-{run.features}-{run.graph}{neighbours_of(run)}{''.join(sizes)}"
+
+
+def encoder_run(encoder: str) -> RunSettings:
+    """The choices that the name of an encoder stands for: the inverse of `encoder_of`."""
+    model, features, graph, *sizes = encoder.split("-")
+    names = {letter: name for name, letter in SUFFIXES}
+    chosen = {"model": model, "features": features, "graph": graph}
+    overrides = {names[size[0]]: int(size[1:]) for size in sizes}
+    fixed = {"init": "scratch", "scheme": "four", "label_fraction": 1.0}
+    return RunSettings.model_validate(chosen | fixed | {"overrides": overrides})
 
 
 def run_folder(entry: PlanEntry) -> str:

@@ -1,11 +1,13 @@
 """Which runs, tasks, lengths and seeds are wanted; checked before any job starts."""
 
-from pipeline.findings import CorpusError
 from pipeline.graphs.positions import POSITIONS, mirror_name
+from pipeline.settings.clips import Task
 from pipeline.settings.config import Config
-from pipeline.settings.runs import PlanEntry
+from pipeline.settings.runs import PlanEntry, RunSettings
+from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
-from workflow.lib.readers import load_reader
+from workflow.lib.readers import choice
+from workflow.lib.run_checks import wrong_runs
 
 LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
 MAPPED = ("detection", 60)  # the maps that coverage and localisation are computed from (section 2.5)
@@ -18,8 +20,8 @@ class PlanError(ValueError):
 def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
-        *_wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config), *_wrong_readers(config),
+        *wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
+        *_wrong_derivations(config), *wrong_corpora(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
@@ -27,18 +29,6 @@ def check(config: Config) -> None:
                 problems.append(f"{where}: {name!r} is not in corpora; there are {', '.join(config.corpora)}")
     if problems:
         raise PlanError("\n".join(problems))
-
-
-def _wrong_runs(config: Config) -> list[str]:
-    wrong = []
-    for name, run in config.runs.items():
-        for key, section, value, known in (
-            ("model", "models", run.model, config.models),
-            ("features", "features", run.features, config.features),
-        ):
-            if value not in known:
-                wrong.append(f"runs.{name}.{key}: {value!r} is not in {section}; there are {', '.join(known)}")
-    return wrong
 
 
 def _wrong_plan(config: Config) -> list[str]:
@@ -55,7 +45,9 @@ def _wrong_plan(config: Config) -> list[str]:
 def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
     wrong = []
     if entry.run not in config.runs:
-        wrong.append(f".run: {entry.run!r} is not in runs; there are {', '.join(config.runs)}")
+        wrong.append(f".run: {entry.run!r} is not in runs; {choice(entry.run, list(config.runs))}")
+    elif config.runs[entry.run].auxiliary and entry.task != "detection":
+        wrong.append(f".task: {entry.run} has an auxiliary loss, which goes with detection alone")
     if entry.task == "pretraining":
         wrong.append(".task: pre-training is planned by the runs with init: ssl, not by a line of its own")
     if entry.length_s not in getattr(config.training, entry.task):
@@ -98,21 +90,13 @@ def _wrong_derivations(config: Config) -> list[str]:
         elif (mirrored := mirror_name(name)) not in names:
             wrong.append(f"{where}: {mirrored!r}, the mirror image of {name!r}, is not in the list")
     published = {"zero_unreadable": False, "mirror_pairs": "all", "mirror_graph": "correct"}
+    used = {config.corpus, *config.trial.corpora, config.paper.twin_corpus or config.corpus}
     return wrong + [
-        f"compat.{switch}: what was published is about electrodes; not with channels.montage: bipolar"
+        f"compat.{switch} (corpus {name}): what was published is about electrodes; not with channels.montage: bipolar"
+        for name in sorted(used & config.corpora.keys())
         for switch, correct in published.items()
-        if getattr(config.compat, switch) != correct
+        if getattr(config.of(name).compat, switch) != correct
     ]
-
-
-def _wrong_readers(config: Config) -> list[str]:
-    wrong = []
-    for name, corpus in config.corpora.items():
-        try:
-            load_reader(name, corpus)
-        except CorpusError as error:
-            wrong.append(str(error))
-    return wrong
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:
@@ -128,10 +112,17 @@ def grid_plan(config: Config) -> list[PlanEntry]:
             }
         )
         for run, chosen in config.runs.items()
-        for task in ("detection", "classification")
+        for task in tasks_of(chosen)
         for length in LENGTHS_S
     ]
     return merged(config.plan, full)
+
+
+def tasks_of(run: RunSettings) -> tuple[Task, ...]:
+    """The tasks that a run differs from others in: classes matter to classification, an auxiliary loss to detection."""
+    if run.auxiliary:
+        return ("detection",)
+    return ("detection", "classification") if run.scheme == "four" else ("classification",)
 
 
 def merged(*plans: list[PlanEntry]) -> list[PlanEntry]:

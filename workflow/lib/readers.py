@@ -16,11 +16,11 @@ def load_reader(corpus: str, settings: CorpusSettings) -> ModuleType:
     name = settings.reader
     module = load_plugin("corpora", name) if name in plugin_names("corpora") else None
     if module is None or not hasattr(module, "find"):
-        raise CorpusError(f"corpora.{corpus}.reader: {name!r} is no reader; {_choice(name, _readers())}")
+        raise CorpusError(f"corpora.{corpus}.reader: {name!r} is no reader; {choice(name, _readers())}")
     versions: tuple[str, ...] = module.VERSIONS
     if settings.root is not None and settings.version not in versions:  # what is simulated has its layout from `format`
-        choice = _choice(settings.version, versions)
-        raise CorpusError(f"corpora.{corpus}.version: reader {name!r} has no version {settings.version!r}; {choice}")
+        known = choice(settings.version, versions)
+        raise CorpusError(f"corpora.{corpus}.version: reader {name!r} has no version {settings.version!r}; {known}")
     return module
 
 
@@ -29,7 +29,8 @@ def _readers() -> list[str]:
     return [name for name in plugin_names("corpora") if hasattr(load_plugin("corpora", name), "find")]
 
 
-def _choice(wrong: str, known: list[str] | tuple[str, ...]) -> str:
+def choice(wrong: str, known: list[str] | tuple[str, ...]) -> str:
+    """What there is instead of a wrong name, the nearest first."""
     near = get_close_matches(wrong.lower(), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"

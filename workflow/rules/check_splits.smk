@@ -14,7 +14,7 @@ rule check_splits:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=settings(lambda corpus: {"corpus": corpus}, "corpus"),
+        settings=settings(job_settings.check_splits, "corpus"),
         code=code("check_splits"),
         dealing=lambda wildcards, input: (
             f"--dealing {input.dealing}" if "dealing" in input.keys() else ""

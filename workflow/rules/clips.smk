@@ -1,8 +1,7 @@
 # Which seconds of which recording form one sample, and its label.
 rule clips:
     input:
-        segments=PATHS.of("signals/{shard}.segments.parquet"),
-        seizures=PATHS.of("index/{shard}.seizures.parquet"),
+        unpack(INPUTS.of_clips),
     output:
         clips=PATHS.clips,
         findings=PATHS.of("clips/{task}-{len}s/{shard}.findings.parquet"),
@@ -15,11 +14,7 @@ rule clips:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=settings(
-            lambda task, length_s: job_settings.clips(CFG, task, length_s),
-            "task",
-            "len",
-        ),
+        settings=settings(job_settings.clips, "task", "len"),
         code=code("clips"),
     message:
         "{wildcards.corpus}: cut {wildcards.len}-s {wildcards.task} clips from {wildcards.shard}"

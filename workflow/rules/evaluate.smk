@@ -16,12 +16,7 @@ rule evaluate:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings(
-            lambda run, task, length: job_settings.evaluate(CFG, run, task, length),
-            "run",
-            "task",
-            "len",
-        ),
+        settings=settings(job_settings.evaluate, "run", "task", "len"),
         code=code("evaluate"),
     message:
         "{wildcards.corpus}: score {wildcards.run} on {wildcards.len}-s {wildcards.task}"

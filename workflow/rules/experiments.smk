@@ -19,10 +19,10 @@ def experiment_inputs(wildcards):
             for run, folder in zip(COMPARED, folders)
             for seed in INPUTS.seeds(corpus, run, "detection", 12)
         ]
-    inputs["signals"] = INPUTS.every(
+    inputs["signals"] = INPUTS.tables(
         PATHS.of("signals/{shard}.zarr.zip"), "validation", "test", corpus=corpus
     )
-    inputs["segments"] = INPUTS.every(
+    inputs["segments"] = INPUTS.tables(
         PATHS.of("signals/{shard}.segments.parquet"),
         "validation",
         "test",
@@ -63,7 +63,7 @@ rule experiments:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings(lambda: job_settings.experiments(CFG)),
+        settings=settings(job_settings.experiments),
         code=code(
             "experiments", lambda wildcards: f"models.{CFG.runs['dist-ssl'].model}"
         ),

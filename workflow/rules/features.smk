@@ -21,7 +21,7 @@ rule features_grid:
         mem_mb=lambda wildcards, input: max(1000, 3 * input.size_mb),
         runtime=60,
     params:
-        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
+        settings=settings(job_settings.features, "kind"),
         code=code(
             "features",
             lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}",
@@ -48,7 +48,7 @@ rule features_classification:
         mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
         runtime=60,
     params:
-        settings=settings(lambda kind: job_settings.features(CFG, kind), "kind"),
+        settings=settings(job_settings.features, "kind"),
         code=code(
             "features",
             lambda wildcards: f"features.{CFG.features[wildcards.kind].kind}",

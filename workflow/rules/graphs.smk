@@ -11,7 +11,7 @@ rule graph_distance:
         mem_mb=500,
         runtime=5,
     params:
-        settings=settings(lambda: job_settings.graph_distance(CFG)),
+        settings=settings(job_settings.graph_distance),
         code=code("graph_distance"),
     message:
         "{wildcards.corpus}: distance graph of the electrodes"
@@ -20,34 +20,21 @@ rule graph_distance:
         " --graphs {output.graphs}"
 
 
-def correlation_inputs(wildcards):
-    """Frames and clips of the shard; the training mean too where the correlation is of standardised features."""
-    grid = grid_of(wildcards.task, wildcards.len)
-    inputs = {
-        "features": PATHS.frames.format(grid=grid, **wildcards),
-        "clips": PATHS.clips.format(**wildcards),
-    }
-    if CFG.graphs.correlation_input == "standardised":
-        scaler = PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")
-        inputs["scaler"] = scaler.format(grid=grid, **wildcards)
-    return inputs
-
-
 rule graph_correlation:
     input:
-        unpack(correlation_inputs),
+        unpack(INPUTS.of_correlation),
     output:
-        graphs=PATHS.of("graphs/correlation-{kind}/{task}-{len}s/{shard}.zarr.zip"),
+        graphs=PATHS.correlation,
     log:
-        PATHS.log("graphs/correlation-{kind}/{task}-{len}s/{shard}"),
+        PATHS.log("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}"),
     benchmark:
-        PATHS.benchmark("graphs/correlation-{kind}/{task}-{len}s/{shard}")
+        PATHS.benchmark("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}")
     threads: 1
     resources:
         mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
         runtime=60,
     params:
-        settings=settings(lambda: job_settings.graph_correlation(CFG)),
+        settings=settings(job_settings.graph_correlation, "neighbours"),
         code=code("graph_correlation"),
         scaler=lambda wildcards, input: (
             f"--scaler {input.scaler}" if "scaler" in input.keys() else ""

@@ -15,7 +15,7 @@ rule index:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=settings(lambda corpus: job_settings.index(CFG, corpus), "corpus"),
+        settings=settings(job_settings.index, "corpus"),
         code=code("index", reader),
         root=lambda wildcards: CORPORA.root(wildcards.corpus),
         strict=STRICT,

@@ -16,7 +16,7 @@ rule ingest:
         mem_mb=2000,
         runtime=120,
     params:
-        settings=settings(lambda corpus: job_settings.ingest(CFG, corpus), "corpus"),
+        settings=settings(job_settings.ingest, "corpus"),
         code=code("ingest", reader),
         root=lambda wildcards: CORPORA.root(wildcards.corpus),
     message:

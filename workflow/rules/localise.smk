@@ -10,10 +10,10 @@ rule localise:
             task=wildcards.task,
             len=wildcards.len,
         ),
-        seizures=lambda wildcards: INPUTS.every(
+        seizures=lambda wildcards: INPUTS.tables(
             PATHS.of("index/{shard}.seizures.parquet"), "test", corpus=wildcards.corpus
         ),
-        segments=lambda wildcards: INPUTS.every(
+        segments=lambda wildcards: INPUTS.tables(
             PATHS.of("signals/{shard}.segments.parquet"),
             "test",
             corpus=wildcards.corpus,
@@ -31,12 +31,7 @@ rule localise:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=settings(
-            lambda run, task, length: job_settings.localise(CFG, run, task, length),
-            "run",
-            "task",
-            "len",
-        ),
+        settings=settings(job_settings.localise, "run", "task", "len"),
         code=code("localise"),
     message:
         "{wildcards.corpus}: does {wildcards.run} ({wildcards.len}-s {wildcards.task}) look where the seizure is?"

@@ -17,7 +17,7 @@ rule occlude:
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=240,
     params:
-        settings=settings(lambda: job_settings.occlude(CFG)),
+        settings=settings(job_settings.occlude, "run"),
         code=code("occlude", run_model),
     message:
         "{wildcards.corpus}: occlusion maps of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"

@@ -15,9 +15,7 @@ rule predict:
         mem_mb=lambda wildcards, input: max(3000, 2 * input.size_mb),
         runtime=120,
     params:
-        settings=settings(
-            lambda task, length: job_settings.predict(CFG, task, length), "task", "len"
-        ),
+        settings=settings(job_settings.predict, "task", "len"),
         code=code("predict", run_model),
     message:
         "{wildcards.corpus}: predict with {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"

@@ -16,11 +16,7 @@ rule pretrain:
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=1440,
     params:
-        settings=settings(
-            lambda encoder, length: job_settings.pretrain(CFG, encoder, length),
-            "encoder",
-            "len",
-        ),
+        settings=settings(job_settings.pretrain, "encoder", "len"),
         code=code(
             "pretrain", lambda wildcards: f"models.{wildcards.encoder.split('-')[0]}"
         ),

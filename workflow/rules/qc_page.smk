@@ -17,7 +17,7 @@ rule qc_page:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(lambda corpus: job_settings.qc_page(CFG, corpus), "corpus"),
+        settings=settings(job_settings.qc_page, "corpus"),
         code=code("qc_page"),
         dealing=lambda wildcards, input: (
             f"--dealing {input.dealing}" if "dealing" in input.keys() else ""

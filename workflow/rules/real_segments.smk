@@ -59,7 +59,7 @@ rule score_segments:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings(lambda: job_settings.score_segments(CFG)),
+        settings=settings(job_settings.score_segments),
         code=code(
             "score_segments",
             "corpora.folder",

@@ -40,8 +40,8 @@ rule record_split:
         runtime=720,
     params:
         settings=settings(
-            lambda corpus: job_settings.record_split(
-                CFG, "dist-scratch", record_split_seed(corpus)
+            lambda config, corpus: job_settings.record_split(
+                config, "dist-scratch", record_split_seed(corpus)
             ),
             "corpus",
         ),

@@ -42,7 +42,7 @@ rule report:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings(lambda: job_settings.report(CFG)),
+        settings=settings(job_settings.report),
         code=code("report"),
     message:
         "{wildcards.corpus}: write the report"

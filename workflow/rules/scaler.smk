@@ -1,22 +1,9 @@
 # One scalar mean and deviation of the features, from the training patients only: the first gather over shards.
-def scaler_inputs(wildcards, pattern):
-    return INPUTS.every(
-        pattern,
-        "train",
-        corpus=wildcards.corpus,
-        kind=wildcards.kind,
-        grid=wildcards.grid,
-        task=wildcards.task,
-        len=wildcards.len,
-    )
-
-
 rule scaler:
     input:
-        features=lambda wildcards: scaler_inputs(wildcards, PATHS.frames),
-        clips=lambda wildcards: scaler_inputs(wildcards, PATHS.clips),
+        unpack(INPUTS.of_scaler),
     output:
-        scaler=PATHS.of("features/{kind}/{grid}/scalers/{task}-{len}s.json"),
+        scaler=PATHS.scaler,
     log:
         PATHS.log("scaler/{kind}/{grid}/{task}-{len}s"),
     benchmark:

@@ -9,9 +9,9 @@ from pipeline.settings.config import parse_config
 from workflow.lib import job_settings, planning, run_lock
 from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
-from workflow.lib.inputs import Inputs, encoder_run
+from workflow.lib.inputs import Inputs
 from workflow.lib.inventory import files_of, inventory, inventory_path
-from workflow.lib.paths import Paths, grid_of, run_folder
+from workflow.lib.paths import ENCODER, Paths, run_folder
 
 shell.executable("bash")
 # OpenMP threads that wait spin for a moment only: spinning on makes a training many times slower on a busy machine.
@@ -30,6 +30,7 @@ try:
 except (SettingsError, planning.PlanError, CorpusError, UnknownPlugin) as error:
     raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
+CONFIGS = {name: CFG.of(name) for name in CFG.corpora}  # each with its own compat
 PATHS = Paths(CFG.results)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
@@ -47,18 +48,20 @@ wildcard_constraints:
     seed="[0-9]+",
     kind="[a-z0-9_]+",
     grid="grid|classification-[0-9]+s",
-    encoder="[a-z0-9_]+-[a-z0-9_]+-(distance|correlation)",
+    encoder=ENCODER,
+    neighbours="(-k[0-9]+)?",
 
 
 def settings(make, *names):
-    """A params function: the settings that `make` gives for the wildcards called `names`."""
+    """A params function: what `make` gives for the corpus's configuration and the wildcards called `names`."""
 
     def text(wildcards):
         values = [
             int(wildcards[name]) if name in ("len", "seed") else wildcards[name]
             for name in names
         ]
-        return job_settings.as_text(make(*values))
+        corpus = wildcards.get("corpus", CFG.corpus)
+        return job_settings.as_text(make(CONFIGS[corpus], *values))
 
     return text
 

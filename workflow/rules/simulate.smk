@@ -13,7 +13,7 @@ rule simulate:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings(lambda corpus: job_settings.simulate(CFG, corpus), "corpus"),
+        settings=settings(job_settings.simulate, "corpus"),
         code=code(
             "simulate",
             lambda wildcards: f"corpora.{CFG.corpora[wildcards.corpus].simulate.generator}",

@@ -18,23 +18,17 @@ rule train:
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=720,
     params:
-        settings=settings(
-            lambda run, task, length, seed: job_settings.train(
-                CFG, run, task, length, seed
-            ),
-            "run",
-            "task",
-            "len",
-            "seed",
-        ),
+        settings=settings(job_settings.train, "run", "task", "len", "seed"),
         code=code("train", run_model),
-        encoder=lambda wildcards, input: (
-            f"--encoder {input.encoder}" if "encoder" in input.keys() else ""
+        start=lambda wildcards, input: " ".join(
+            f"--{name} {input[name]}"
+            for name in ("encoder", "detector")
+            if name in input.keys()
         ),
     message:
         "{wildcards.corpus}: train {wildcards.run} for {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.train --settings {params.settings:q} --code {params.code} --log {log}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
-        " {params.encoder} --checkpoints {PATHS.checkpoints} --model {output.model} --card {output.card}"
+        " {params.start} --checkpoints {PATHS.checkpoints} --model {output.model} --card {output.card}"
         " --history {output.history}"

@@ -32,7 +32,7 @@ rule trial_summary:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=settings(lambda: job_settings.trial_summary(CFG)),
+        settings=settings(job_settings.trial_summary),
         code=code("trial_summary"),
     message:
         "unseen corpora, patients pooled: what holds and what does not"

@@ -1,0 +1,98 @@
+"""Whether each run of config.yaml can be built: its model, features, graph, first weights and overridden settings."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.plugins import load_plugin
+from pipeline.settings.config import Config
+from pipeline.settings.runs import MODEL_OVERRIDES, RunSettings
+from workflow.lib.paths import encoder_of
+from workflow.lib.readers import choice
+
+NAME = re.compile(r"[a-z0-9-]+")  # of a run, as a wildcard of the rules
+
+
+def wrong_runs(config: Config) -> list[str]:
+    """One sentence, with its key, for everything that is wrong in the section `runs`."""
+    found = []
+    for name, run in config.runs.items():
+        if not NAME.fullmatch(name):
+            found.append(f"runs.{name}: a run is named in small letters, digits and hyphens")
+        unknown = [
+            f"runs.{name}.{key}: {value!r} is not in {section}; {choice(value, list(known))}"
+            for key, section, value, known in (
+                ("model", "models", run.model, config.models),
+                ("features", "features", run.features, config.features),
+            )
+            if value not in known
+        ]
+        problems = () if unknown else (*_model(run), *_start(config, run), *_overrides(config, run))
+        found += [*unknown, *(f"runs.{name}.{problem}" for problem in problems)]
+    return found
+
+
+def _plugin(run: RunSettings) -> ModuleType:
+    return load_plugin("settings", f"model_{run.model}")
+
+
+def _model(run: RunSettings) -> Iterator[str]:
+    plugin = _plugin(run)
+    if run.graph not in plugin.GRAPHS:
+        yield f"graph: {run.graph!r} does not fit model {run.model}; {choice(run.graph, plugin.GRAPHS)}"
+    if run.init in ("ssl", "imported") and not plugin.PRETRAINS:
+        yield f"init: {run.init}; but model {run.model} has no encoder to pre-train; set scratch or transfer"
+    if run.auxiliary and not plugin.PRETRAINS:
+        yield f"auxiliary: {run.auxiliary:g}; but model {run.model} forecasts nothing; set 0"
+
+
+def _start(config: Config, run: RunSettings) -> Iterator[str]:
+    """Keys that say where weights come from stand where the init needs them, and nowhere else."""
+    for key, inits, required in (
+        ("source", ("ssl", "transfer"), False),
+        ("source_run", ("transfer",), True),
+        ("weights", ("imported",), True),
+    ):
+        value = getattr(run, key)
+        if value is None and required and run.init in inits:
+            yield f"{key}: init: {run.init} needs it"
+        if value is not None and run.init not in inits:
+            yield f"{key}: {value!r} is for init: {' or '.join(inits)}; this run has init: {run.init}"
+    if run.source is not None and run.source not in config.corpora:
+        yield f"source: {run.source!r} is not in corpora; {choice(run.source, list(config.corpora))}"
+    if run.init == "imported" and run.weights is not None and not Path(run.weights).is_file():
+        yield f"weights: there is no file {run.weights}; `python -m pipeline.stages.import_weights` writes it"
+    if run.init == "transfer" and run.source_run is not None:
+        yield from _transferred(config, run, run.source_run)
+
+
+def _transferred(config: Config, run: RunSettings, name: str) -> Iterator[str]:
+    """What is copied is a detector like the run itself, trained before it."""
+    if name not in config.runs:
+        yield f"source_run: {name!r} is not in runs; {choice(name, list(config.runs))}"
+        return
+    source = config.runs[name]
+    for key, theirs, own in (
+        ("model", source.model, run.model),
+        ("features", source.features, run.features),
+        ("graph and sizes", encoder_of(source), encoder_of(run)),
+        ("layers", source.overrides.layers, run.overrides.layers),
+        ("auxiliary", source.auxiliary, run.auxiliary),
+    ):
+        if theirs != own:
+            yield f"source_run: {name} has {key} {theirs}, this run {own}; name a run that agrees in it"
+            return
+    if source.init == "transfer":
+        yield f"source_run: {name} has init: transfer itself; name one that is scratch, ssl or imported"
+
+
+def _overrides(config: Config, run: RunSettings) -> Iterator[str]:
+    chosen, known = run.overrides.of(*MODEL_OVERRIDES), _plugin(run).ModelConfig.model_fields
+    for key in chosen.keys() - known.keys():
+        yield f"overrides.{key}: model {run.model} has no such setting; {choice(key, list(known))}"
+    if run.overrides.top_neighbours is not None and run.graph != "correlation":
+        yield f"overrides.top_neighbours: only the correlation graph has it; this run has graph: {run.graph}"
+    layers, most = chosen.get("layers", 0), config.models[run.model].get("pretraining_layers", 0)
+    if run.init == "ssl" and layers > most:
+        yield f"overrides.layers: {layers}, but the encoder has models.{run.model}.pretraining_layers: {most}"
