@@ -78,7 +78,7 @@ def graph_picture(
 
 def draw_graph(
     axes: Axes,
-    values: NDArray[np.floating],
+    values: NDArray[np.floating] | None,
     kept: list[dict[str, Any]],
     *,
     electrodes: list[str],
@@ -88,12 +88,15 @@ def draw_graph(
 ) -> Any:
     """One head: nodes coloured by `values` (n,), joined by the edges `kept` (of `edges`); returns a colour bar's scale.
 
-    `scale`: from value to colour; None: from the lowest to the highest value.
+    `values` None: white nodes (derivations: all alike). `scale`: from value to colour; None: lowest to highest value.
     """
     derived = node_word(electrodes) == "derivation"
     places = dict(zip(electrodes, project(positions), strict=True))
     _outline(axes)
     _draw_edges(axes, kept, places, directed=directed, arrows=derived)
+    if values is None and not derived:
+        return _draw_nodes(axes, np.ones(len(electrodes)), places, Normalize(0.0, 1.0), colour_map="Greys_r")
+    values = np.ones(len(electrodes)) if values is None else values
     return (draw_derivations if derived else _draw_nodes)(axes, values, places, scale or _scale(values))
 
 
@@ -167,10 +170,17 @@ def _draw_edges(
         axes.add_patch(arrow)
 
 
-def _draw_nodes(axes: Axes, values: NDArray[np.floating], places: dict[str, NDArray], scale: Normalize) -> Any:
+def _draw_nodes(
+    axes: Axes,
+    values: NDArray[np.floating],
+    places: dict[str, NDArray],
+    scale: Normalize,
+    *,
+    colour_map: str = VALUE_MAP,
+) -> Any:
     xy = np.array(list(places.values()))
     look: dict[str, Any] = {"s": 210, "edgecolors": "black", "linewidths": 0.8, "zorder": 3}
-    dots = axes.scatter(xy[:, 0], xy[:, 1], c=values, cmap=VALUE_MAP, norm=scale, **look)
+    dots = axes.scatter(xy[:, 0], xy[:, 1], c=values, cmap=colour_map, norm=scale, **look)
     for (label, (x, y)), value in zip(places.items(), values, strict=True):
         dark = scale(float(value)) < 0.55
         axes.text(x, y, label, ha="center", va="center", fontsize=5.6, color="white" if dark else "black", zorder=4)
