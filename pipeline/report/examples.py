@@ -37,6 +37,7 @@ class ClipView:
     localisation: float | None = None
     why: str = ""  # why this clip is shown
     breaks_s: tuple[int, ...] = ()  # where one map ends and the next, scaled by itself, begins
+    first_s: int = 0  # second of the clip with which this part of it begins
 
 
 def for_display(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float64]:

@@ -55,8 +55,8 @@ def figure01(results: Results, settings: FigureSettings) -> PaperFigure:
         f"{len(nodes)} nodes on the head (nose up, left is left) and the graphs that join them; n = "
         f"{plural(count, 'test clip')} of 12 s. a: one graph for all clips, from electrode positions. b: of the first "
         f"test clip with a seizure, if any ({clip}): the {settings.graphs.top_neighbours} strongest neighbours of each "
-        "node, arrows from the node whose neighbour it is. c: mean weight over clips, its strongest quarter. Lines are as wide as their "
-        "weights, relative to the widest of the panel; self-edges are not drawn."
+        "node, arrows from the node whose neighbour it is. c: mean weight over clips, its strongest quarter. Lines are "
+        "as wide as their weights, relative to the widest of the panel; self-edges are not drawn."
     )
     alt = f"Three heads from above with {len(nodes)} nodes: distance graph, one and the mean correlation graph."
     rows = [{"panel": title[0], **edge} for title, part in numbers["panels"].items() for edge in part["edges"]]

@@ -44,10 +44,11 @@ def figure02(results: Results, settings: FigureSettings) -> PaperFigure:
     detectors = [one for entry in entries(results, "detection", 12) if (one := _median_run(results, entry))]
     matrices = [one for entry in _compared(results) if (one := _confused(results, entry))]
     if not detectors and not matrices:
-        why = "No run on 12-s clips can be shown: the test clips of detection hold one class only, of classification none."
+        why = "No run on 12-s clips can be shown: test clips of detection hold one class only, there is none of types."
         return without("figure02", title, why, **look)
     with drawing(13.2, 10.0) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[1.12, 1.0])
+        parts: Any = figure.subfigures(2, 1, height_ratios=[1.12, 1.0])
+        above, below = parts
         _draw_roc(above.subplots(1, 2, width_ratios=[1.0, 1.1]), detectors)
         for axes, one in zip(below.subplots(1, 3), [*matrices, None, None, None][:3], strict=True):
             _draw_confusion(axes, one)
@@ -88,7 +89,7 @@ def figure05(results: Results, settings: FigureSettings) -> PaperFigure:
 
 
 def _median_run(results: Results, entry: RunEntry) -> dict[str, Any] | None:
-    """The seed whose AUROC is the median (the lower of two), its curve and sensitivity; None where AUROC is undefined."""
+    """The seed whose AUROC is the median (the lower of two), its curve and sensitivity; None: no AUROC."""
     rows = read_table(entry.metrics)
     rows = rows[(rows["metric"] == "auroc") & (rows["seed"] >= 0)].sort_values(["value", "seed"], kind="stable")
     if not len(rows) or rows["value"].isna().any():
@@ -96,7 +97,8 @@ def _median_run(results: Results, entry: RunEntry) -> dict[str, Any] | None:
     seed = int(rows["seed"].iloc[(len(rows) - 1) // 2])
     at = np.array([_sensitivity(path) for path in entry.predictions])
     curve = next(one for one in read_curves(entry)["seeds"] if one["seed"] == seed)
-    mean = over_seeds(entry).set_index(["metric", "class"]).loc[("auroc", "")]
+    every = over_seeds(entry)
+    mean = every[every["metric"] == "auroc"].iloc[0]
     return {
         "label": label_of(results, entry), "run": entry.run, "seed": seed, "n_seeds": len(rows),
         "n_clips": int(mean["n_clips"]), "n_patients": int(mean["n_patients"]),
@@ -120,10 +122,10 @@ def _compared(results: Results) -> list[RunEntry]:
     runs = [entry for entry in entries(results, "classification", 12) if entry.scheme == "four"]
     baselines = [entry for entry in runs if model_of(results, entry) != "dcrnn"]
     best = sorted(baselines, key=lambda entry: (-_weighted_f1(entry), entry.run))[:1]
-    graph = [entry for entry in runs if model_of(results, entry) == "dcrnn" and entry not in baselines]
-    graph = [entry for entry in graph if entry.graph == "distance"] or graph
-    plain = [entry for entry in graph if entry.init != PRETRAINED][:1]
-    return [*best, *plain, *[entry for entry in graph if entry.init == PRETRAINED][:1]]
+    own = [entry for entry in runs if entry not in baselines]
+    own = [entry for entry in own if entry.graph == "distance"] or own
+    plain, pretrained = ([entry for entry in own if (entry.init == PRETRAINED) is kind][:1] for kind in (False, True))
+    return [*best, *plain, *pretrained]
 
 
 def _weighted_f1(entry: RunEntry) -> float:
@@ -139,7 +141,7 @@ def _confused(results: Results, entry: RunEntry, *, rows: tuple[str, ...] = ()) 
     if not counts.size or not counts.sum():
         return None
     classes = list(content["classes"])
-    answers = list(rows) + ["other"] if rows else classes
+    answers = [*rows, "other"] if rows else classes
     if rows:
         kept = [classes.index(name) for name in rows]
         others = [k for k in range(len(classes)) if k not in kept]
@@ -201,8 +203,8 @@ def _draw_confusion(axes: Axes, one: dict[str, Any] | None, *, length_s: int | N
 
 def _caption02(results: Results, detectors: list[dict[str, Any]], matrices: list[dict[str, Any]]) -> str:
     runs = "; ".join(
-        f"{one['label']}: seed {one['seed']} of {plural(one['n_seeds'], 'seed')}, {plural(one['n_clips'], 'test clip')} "
-        f"of {plural(one['n_patients'], 'patient')}"
+        f"{one['label']}: seed {one['seed']} of {plural(one['n_seeds'], 'seed')}, "
+        f"{plural(one['n_clips'], 'test clip')} of {plural(one['n_patients'], 'patient')}"
         for one in detectors
     )
     confused = "; ".join(f"{one['label']}: {_counted(one)}" for one in matrices)

@@ -139,7 +139,8 @@ def _axes(figure: FigureBase, view: ClipView, rows: dict[str, float]) -> tuple[A
     for label, name in zip(top.get_yticklabels(), rows, strict=True):
         label.set_color(_COLOURS[side(name)])
     top.tick_params(axis="y", length=0)
-    top.set_xticks(np.arange(0, view.length_s + 1, 5 if view.length_s > 20 else 1))
+    ticks = np.arange(0, view.length_s + 1, 5 if view.length_s > 20 else 1)
+    top.set_xticks(ticks, [str(view.first_s + second) for second in ticks])
     top.grid(axis="x", color="#bbbbbb", linewidth=0.5, linestyle=":")
     top.set_axisbelow(True)
     top.spines["left"].set_visible(False)
