@@ -15,7 +15,7 @@ from pipeline.settings.paper import PaperConfig
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.signals import ChannelSettings, SignalSettings
-from pipeline.settings.training import AugmentConfig, DeviceSettings, LoopNumbers
+from pipeline.settings.training import AugmentConfig, AuxiliaryConfig, DeviceSettings, LoopNumbers
 
 
 class LoopConfig(LoopNumbers):
@@ -50,6 +50,7 @@ class TrainingConfig(Section):
     pretraining: dict[int, PretrainingConfig]
     detection: dict[int, DetectionConfig]
     classification: dict[int, ClassificationConfig]
+    auxiliary: dict[int, AuxiliaryConfig]  # of runs with an auxiliary loss
     pretraining_seed: Seed
 
 
@@ -124,7 +125,11 @@ class Config(Section):
         if not own:
             return self
         values = self.compat.model_dump() | own
-        return self.model_copy(update={"compat": parse_section(CompatConfig, values, where=f"corpora.{corpus}.compat")})
+        compat = parse_section(CompatConfig, values, where=f"corpora.{corpus}.compat")
+        if own.get("resample_length") != "published":
+            return self.model_copy(update={"compat": compat})
+        signals = self.signals.model_copy(update={"resampling": "fft"})  # D2 is a property of the published resampling
+        return self.model_copy(update={"compat": compat, "signals": signals})
 
     @field_validator("models")
     @classmethod

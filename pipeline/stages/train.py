@@ -1,6 +1,6 @@
-"""Train one model for detection or classification, from scratch or from a pre-trained encoder.
+"""Train one model for detection or classification, from scratch, from an encoder or from another corpus's detector.
 
-In: features, clips and graphs of the training shards, then of the validation shards; the scaler; maybe an encoder.
+In: features, clips and graphs of the training shards, then of the validation shards; the scaler; maybe first weights.
 Out: weights, card, history (Tang et al. 2022, sections 2.3 and 3). Killed, it goes on from its last whole epoch.
 """
 
@@ -11,6 +11,7 @@ from pipeline.settings.training import FitSettings
 from pipeline.stages import command
 from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
 from pipeline.training.loop import Diverged
+from pipeline.training.start import UnfitWeights
 
 
 def main() -> None:
@@ -20,15 +21,18 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
     for name in ("scaler", "checkpoints", "model", "card", "history"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, default=None, help="weights of the stage `pretrain`")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--encoder", type=Path, default=None, help="weights of the stages `pretrain`, `import_weights`")
+    start.add_argument("--detector", type=Path, default=None, help="model of the stage `train` for detection")
     arguments = parser.parse_args()
     command.start(arguments)
     settings = parse_settings(FitSettings, arguments.settings)
-    inputs = Inputs(arguments.features, arguments.clips, arguments.graphs, arguments.scaler, arguments.encoder)
+    start_from = (arguments.encoder, arguments.detector)
+    inputs = Inputs(arguments.features, arguments.clips, arguments.graphs, arguments.scaler, *start_from)
     outputs = Outputs(arguments.model, arguments.card, arguments.history)
     try:
         run_job(inputs, outputs, settings=settings, code=arguments.code, checkpoints=arguments.checkpoints)
-    except (Diverged, UnfitData) as error:
+    except (Diverged, UnfitData, UnfitWeights) as error:
         raise command.StageError(f"{arguments.model}: {error}") from error
 
 

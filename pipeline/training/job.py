@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from pipeline.metrics.thresholds import best_f1_threshold
-from pipeline.plugins import load_plugin
 from pipeline.settings.training import FitSettings
 from pipeline.store import digest_file, read_json, write_json, write_table
 from pipeline.training.card import make_card
@@ -20,8 +19,9 @@ from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.forward import predict_logits, probabilities
 from pipeline.training.loop import Fitted, fit
-from pipeline.training.model_io import build_model, load_weights, save_weights
+from pipeline.training.model_io import build_model, count_parameters, save_weights
 from pipeline.training.sampling import TORCH, generator, training_rows
+from pipeline.training.start import described, start_from_detector, start_from_encoder
 
 LOGGER = logging.getLogger("ictograph")
 
@@ -39,10 +39,12 @@ class Inputs:
     graphs: Sequence[Path]
     scaler: Path
     encoder: Path | None
+    detector: Path | None = None  # a trained detector to start from, in place of an encoder
 
     def digests(self) -> dict[str, list[str]]:
         """Digests of the files of each role."""
         roles = asdict(self) | {"scaler": [self.scaler], "encoder": [self.encoder] if self.encoder else []}
+        roles |= {"detector": [self.detector] if self.detector else []}
         return {role: [digest_file(path) for path in paths] for role, paths in roles.items()}
 
 
@@ -63,10 +65,9 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
         data = _load(inputs, settings, device)
         train, validation = _rows(data, settings)
         torch.manual_seed(int(generator(settings.seed, TORCH).integers(2**63)))
-        model = build_model(settings, n_features=data.frames.shape[-1])
-        if inputs.encoder is not None:
-            copied = load_plugin("models", settings.model).transfer(model, load_weights(inputs.encoder))
-            LOGGER.info("%d tensors come from %s", len(copied), inputs.encoder)
+        zero = -data.scaler.mean / data.scaler.std
+        model = build_model(settings, n_features=data.frames.shape[-1], zero=zero)
+        _start(model, inputs, settings, n_features=data.frames.shape[-1])
         model.to(device)
         fitted = fit(model, data, train=train, validation=validation, settings=settings, checkpoints=job)
         model.load_state_dict(fitted.weights)
@@ -78,8 +79,9 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
             inputs=digests,
             counts=_counts(data, train, validation),
             n_features=data.frames.shape[-1],
+            n_parameters=count_parameters(model),
         )
-        _write(outputs, fitted, card)
+        _write(outputs, fitted, card | {"initial_weights": described(settings, encoder=inputs.encoder is not None)})
         job.clear()
 
 
@@ -92,6 +94,16 @@ def _load(inputs: Inputs, settings: FitSettings, device: torch.device) -> ClipDa
         settings=settings,
         device=device,
     )
+
+
+def _start(model: nn.Module, inputs: Inputs, settings: FitSettings, *, n_features: int) -> None:
+    """Give a new model the weights that it is to start from, if any."""
+    if inputs.encoder is not None:
+        copied = start_from_encoder(model, inputs.encoder, settings)
+        LOGGER.info("%d tensors come from %s", len(copied), inputs.encoder)
+    if inputs.detector is not None:
+        copied = start_from_detector(model, inputs.detector, settings, n_features=n_features)
+        LOGGER.info("%d of %d tensors come from %s", len(copied), len(model.state_dict()), inputs.detector)
 
 
 def _rows(data: ClipData, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
