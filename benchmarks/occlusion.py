@@ -64,7 +64,7 @@ def example(graph: str) -> tuple[Clip, dcrnn.Classifier]:
     weights = torch.rand(ELECTRODES, ELECTRODES, generator=generator, dtype=torch.float64)
     weights = (weights + weights.mT) / 2 if graph == "distance" else weights
     supports = torch.from_numpy(dcrnn.supports(weights.numpy(), graph, SETTINGS))
-    model = dcrnn.classifier(SETTINGS, n_features=BINS, n_classes=1, n_supports=len(supports), dropout=0.0)
+    model = dcrnn.Classifier(SETTINGS, n_features=BINS, n_classes=1, n_supports=len(supports), dropout=0.0)
     return Clip(x, SECONDS, supports, 0), model.eval()
 
 

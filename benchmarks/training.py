@@ -79,7 +79,7 @@ def step_row(graph: str, length_s: int) -> dict[str, Any]:
 
 def _model(graph: str) -> dcrnn.Classifier:
     n_supports = 1 if graph == "distance" else 2
-    return dcrnn.classifier(SETTINGS, n_features=BINS, n_classes=1, n_supports=n_supports, dropout=0.0)
+    return dcrnn.Classifier(SETTINGS, n_features=BINS, n_classes=1, n_supports=n_supports, dropout=0.0)
 
 
 def _supports(graph: str, clips: int) -> Tensor:

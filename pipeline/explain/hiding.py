@@ -27,8 +27,9 @@ def fill_value(settings: OcclusionSettings, features: FeatureSettings, scaler: d
 def graph_of_hidden(
     occlusion: OcclusionSettings, fit: FitSettings, graphs: GraphSettings | None, scaler: dict[str, Any]
 ) -> Regraph | None:
-    """How the graph follows what is hidden; None where it is held, and for the distance graph, which cannot change."""
-    if occlusion.graph == "held" or fit.graph == "distance":
+    """How the graph follows what is hidden; None where it is held, and where there is none or only distances, which
+    do not change."""
+    if occlusion.graph == "held" or fit.graph != "correlation":
         return None
     if graphs is None:
         raise SettingsError("--settings: occlusion.graph: recomputed needs the section graphs")

@@ -6,12 +6,13 @@ of the predicted class. Values are not normalised here (pipeline/explain/localis
 
 `plain_logits` runs each hidden input from its first second to its last and works for every model. `shared_logits` gives
 the same numbers for a causal recurrence whose graph is held: up to the hidden second nothing differs from the clip
-itself, and the input half of the first layer differs in the hidden second alone.
+itself, and the input half of the first layer differs in the hidden second alone. `parted_logits` does for a model that
+looks at each second, or at each electrode, by itself first: only the part that is hidden is looked at again.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,16 @@ class CausalModel(Protocol):
     def head(self, h: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
+class PartedModel(Protocol):
+    """A model that describes each part of a clip by itself, x (b, t, n, f) -> (b, parts, e), then all together."""
+
+    @property
+    def parts(self) -> Literal["second", "electrode"]: ...
+    def embed(self, x: Tensor, lengths: Tensor) -> Tensor: ...
+    def combine(self, embedded: Tensor, lengths: Tensor) -> Tensor: ...
+
+
 @torch.no_grad()
 def occlusion_map(
     model: nn.Module, clip: Clip, *, fill: float, batch: int, electrodes_only: bool, regraph: Regraph | None = None
@@ -53,8 +64,10 @@ def occlusion_map(
     clip = Clip(clip.x[: clip.length], clip.length, clip.supports, clip.target)
     n, t = clip.x.shape[1], clip.length
     logit = _logits(model, clip.x[None], clip.supports, clip.target)[0]
-    if electrodes_only or regraph is not None or not isinstance(model, CausalModel):
-        cells = _cells(n, 1 if electrodes_only else t, clip.x.device)
+    cells = _cells(n, 1 if electrodes_only else t, clip.x.device)
+    if not electrodes_only and isinstance(model, PartedModel):
+        hidden = parted_logits(model, clip, cells, fill=fill, batch=batch)
+    elif electrodes_only or regraph is not None or not isinstance(model, CausalModel):
         hidden = plain_logits(model, clip, cells, fill=fill, batch=batch, whole=electrodes_only, regraph=regraph)
     else:
         hidden = shared_logits(model, clip, fill=fill, batch=batch)
@@ -125,6 +138,28 @@ def shared_logits(model: CausalModel, clip: Clip, *, fill: float, batch: int) ->
         begun = [torch.cat([own[None], layer[first : last - 1]]) for own, layer in zip(before, states, strict=True)]
         parts.append(model.head(_follow(model, begun, hidden, seen[first:], operator)))
     return torch.cat(parts)[:, clip.target].float()
+
+
+@torch.no_grad()
+def parted_logits(model: PartedModel, clip: Clip, cells: Tensor, *, fill: float, batch: int) -> Tensor:
+    """(c,) logits of the clip with each of `cells` (c, 2) hidden; of the model's first half only the hidden part."""
+    length, found = torch.tensor([clip.length], device=clip.x.device), []
+    own = model.embed(clip.x[None], length)  # (1, parts, e)
+    for some in cells.split(batch):
+        (second, electrode), row = some.unbind(1), torch.arange(len(some), device=some.device)
+        lengths = length.expand(len(some))
+        if model.parts == "second":
+            part = clip.x[second].unsqueeze(1)  # (c, 1, n, f)
+            part[row, 0, electrode] = fill
+            place, part_lengths = second, torch.ones_like(lengths)
+        else:
+            part = clip.x[:, electrode].transpose(0, 1).unsqueeze(2)  # (c, t, 1, f)
+            part[row, second, 0] = fill
+            place, part_lengths = electrode, lengths
+        embedded = own.repeat(len(some), 1, 1)
+        embedded[row, place] = model.embed(part, part_lengths)[:, 0]
+        found.append(model.combine(embedded, lengths)[:, clip.target].float())
+    return torch.cat(found)
 
 
 def _follow(model: CausalModel, begun: list[Tensor], hidden: Tensor, seen: Tensor, operator: Tensor) -> Tensor:

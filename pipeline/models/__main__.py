@@ -1,49 +1,124 @@
-"""`python -m pipeline.models`: each model with its graph and its number of parameters."""
+"""`python -m pipeline.models [CONFIG.yaml]`: every model of the paper with its number of parameters.
 
+Two counts stand side by side: with the settings of config.yaml (or of the file that is named), and with the published
+sizes. They differ where a configuration makes a model smaller.
+"""
+
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import torch
 import yaml
+from torch import nn
 
-from pipeline.models import dcrnn
-from pipeline.settings.model_dcrnn import ModelSettings
+from pipeline.plugins import load_plugin
+from pipeline.settings.base import Section, parse_section
+from pipeline.settings.config import Config, parse_config
 
-SUPPORTS = {"distance": 1, "correlation": 2}
+SUPPORTS = {"distance": 1, "correlation": 2, "none": 0}
 CLASSES = {
     "detection": 1,
     "classification, 4 classes": 4,
     "classification, 7 classes": 7,
     "classification, 8 classes": 8,
 }
-FREQUENCIES, SAMPLES = 100, 200  # features of one second: log amplitudes, or raw samples (Table 4)
+FREQUENCIES, SAMPLES, ELECTRODES = 100, 200, 19  # features of one second: log amplitudes, or raw samples (Table 4)
+LENGTHS_S = (12, 60)
+PUBLISHED: dict[str, dict[str, Any]] = {  # Tang et al. 2022 and its code; compat switches change no count
+    "dcrnn": {
+        "units": 64, "layers": 2, "pretraining_layers": 3, "diffusion_steps": 2, "decoder_tied": True,
+        "init": {"gate_bias": 0.0}, "diffusion_recursion": "powers",
+    },
+    "lstm": {"units": 64, "layers": 2},
+    "cnn_lstm": {"channels": 32, "embedding": 512, "units": 128, "layers": 2, "cnn_lstm_batch_axis": False},
+    "densecnn": {"width": 1.0, "dropout": 0.2, "allocate_unused": True, "padding": "after"},
+}  # fmt: skip
 
 
-def parameter_counts(settings: ModelSettings) -> list[tuple[str, str, int]]:
-    """(task, graph, number of parameters) of each DCRNN."""
-    rows = []
-    for graph, n_supports in SUPPORTS.items():
+class Row(NamedTuple):
+    """One network of a model: what it is for, its graph, the clip length it is made for (None: any), its size."""
+
+    model: str
+    task: str
+    graph: str
+    length_s: int | None
+    parameters: int
+
+
+def configured(config: Config) -> dict[str, Section]:
+    """The settings of every model in config.yaml, with the switches of `compat` that concern it."""
+    compat = config.compat.model_dump()
+    found = {}
+    for model, section in config.models.items():
+        plugin = load_plugin("settings", f"model_{model}")
+        switches = plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys()
+        values = section | {name: compat[name] for name in sorted(switches)}
+        found[model] = parse_section(plugin.ModelSettings, values, where=f"models.{model}")
+    return found
+
+
+def published() -> dict[str, Section]:
+    """The settings of every model with the published sizes."""
+    return {
+        model: parse_section(load_plugin("settings", f"model_{model}").ModelSettings, values)
+        for model, values in PUBLISHED.items()
+    }
+
+
+def parameter_counts(models: dict[str, Section]) -> list[Row]:
+    """Every network of the models, in the order of the settings."""
+    with torch.device("meta"):  # counted, not computed
+        return [row for model, settings in models.items() for row in _networks(model, settings)]
+
+
+def _networks(model: str, settings: Section) -> Iterator[Row]:
+    """Detection and classification for every graph; raw samples and pre-training where the model has them."""
+    module, plugin = load_plugin("models", model), load_plugin("settings", f"model_{model}")
+    for graph in plugin.GRAPHS:
         for task, n_classes in CLASSES.items():
-            rows.append((task, graph, _classifier_size(settings, FREQUENCIES, n_classes, n_supports)))
-        rows.append(("detection, raw samples", graph, _classifier_size(settings, SAMPLES, 1, n_supports)))
-        forecaster = dcrnn.forecaster(settings, n_features=FREQUENCIES, n_supports=n_supports)
-        rows.append(("pre-training", graph, _count(forecaster)))
-    return rows
+            sizes = [_classifier(module, settings, graph, n_classes, FREQUENCIES, length) for length in LENGTHS_S]
+            if len(set(sizes)) == 1:
+                yield Row(model, task, graph, None, sizes[0])
+            else:
+                yield from (Row(model, task, graph, *pair) for pair in zip(LENGTHS_S, sizes, strict=True))
+        if plugin.PRETRAINS:
+            size = _classifier(module, settings, graph, 1, SAMPLES, LENGTHS_S[0])
+            yield Row(model, "detection, raw samples", graph, None, size)
+            forecaster = module.forecaster(settings, n_features=FREQUENCIES, n_supports=SUPPORTS[graph])
+            yield Row(model, "pre-training", graph, None, _count(forecaster))
 
 
-def _classifier_size(settings: ModelSettings, n_features: int, n_classes: int, n_supports: int) -> int:
-    shape = {"n_features": n_features, "n_classes": n_classes, "n_supports": n_supports}
-    return _count(dcrnn.classifier(settings, **shape, dropout=0.0))
+def _classifier(module: Any, settings: Section, graph: str, n_classes: int, n_features: int, length_s: int) -> int:
+    return _count(
+        module.classifier(
+            settings,
+            n_features=n_features,
+            n_classes=n_classes,
+            n_supports=SUPPORTS[graph],
+            dropout=0.0,
+            n_nodes=ELECTRODES,
+            length_s=length_s,
+        )
+    )
 
 
-def _count(model: dcrnn.Classifier | dcrnn.Forecaster) -> int:
+def _count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def main() -> None:
-    """Print the table for the model settings of config.yaml (or of the working directory's config.yaml)."""
-    config = yaml.safe_load(Path("config.yaml").read_text())
-    settings = ModelSettings(**config["models"]["dcrnn"], diffusion_recursion=config["compat"]["diffusion_recursion"])
-    for task, graph, count in parameter_counts(settings):
-        print(f"dcrnn  {task:28s}{graph:14s}{count:>9,}")
+    """Print both counts, line by line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, nargs="?", default=Path("config.yaml"), help="a whole config.yaml")
+    config = parse_config(yaml.safe_load(parser.parse_args().config.read_text()))
+    own = {row[:4]: row.parameters for row in parameter_counts(configured(config))}
+    print(f"{'model':10}{'task':28}{'graph':14}{'clips':>6}{'config.yaml':>14}{'published':>14}")
+    for row in parameter_counts(published()):
+        length = f"{row.length_s} s" if row.length_s else "any"
+        count = f"{own[row[:4]]:,}" if row[:4] in own else "-"
+        print(f"{row.model:10}{row.task:28}{row.graph:14}{length:>6}{count:>14}{row.parameters:>14,}")
 
 
 if __name__ == "__main__":

@@ -356,9 +356,19 @@ class Forecaster(nn.Module):
 
 
 def classifier(
-    settings: ModelSettings, *, n_features: int, n_classes: int, n_supports: int, dropout: float
+    settings: ModelSettings,
+    *,
+    n_features: int,
+    n_classes: int,
+    n_supports: int,
+    dropout: float,
+    n_nodes: int,
+    length_s: int,
 ) -> Classifier:
-    """The network of detection (one logit) and classification; initial weights come from torch's seeded generator."""
+    """The network of detection (one logit) and classification; initial weights come from torch's seeded generator.
+
+    It fits any number of electrodes and seconds: `n_nodes` and `length_s` change nothing.
+    """
     return Classifier(settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout)
 
 

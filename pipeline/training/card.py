@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import safetensors
 import torch
-from torch import Tensor
 
 from pipeline.settings.training import FitSettings
 from pipeline.training.loop import Fitted
@@ -22,6 +21,7 @@ def make_card(
     inputs: dict[str, list[str]],
     counts: dict[str, int],
     n_features: int,
+    n_parameters: int,
 ) -> dict[str, Any]:
     """The card as JSON content; `inputs` digests of the files of each role, `counts` clips and patients seen."""
     kept = fitted.history[fitted.history["kept"]].iloc[0]
@@ -36,7 +36,7 @@ def make_card(
         "scaler": scaler,
         "n_features": n_features,
         "electrodes": list(settings.electrodes),
-        "parameters": count_parameters(fitted.weights),
+        "parameters": n_parameters,
         "epochs": len(fitted.history),
         "kept_epoch": numbers,
         "counts": counts,
@@ -49,11 +49,6 @@ def make_card(
             "safetensors": safetensors.__version__,
         },
     }
-
-
-def count_parameters(weights: dict[str, Tensor]) -> int:
-    """Number of weights."""
-    return sum(value.numel() for value in weights.values())
 
 
 def _plain(value: Any) -> Any:

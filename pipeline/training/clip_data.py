@@ -52,7 +52,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Graphs:
-    """Supports (1 or clips, p, n, n) of each clip and of its reflection; None: the reflection has the same."""
+    """Supports (1 or clips, p, n, n) of each clip and of its reflection; None: the reflection has the same.
+
+    Without a graph there are no supports: p = 0.
+    """
 
     supports: Tensor
     mirrored: Tensor | None
@@ -196,7 +199,10 @@ def _read_frames(
 def _read_graphs(
     paths: Sequence[Path], tables: Sequence[pd.DataFrame], settings: FitSettings, device: torch.device
 ) -> Graphs:
-    """Supports of every clip and of its mirror image, computed once."""
+    """Supports of every clip and of its mirror image, computed once; no file is read for a model without a graph."""
+    if settings.graph == "none":
+        n = len(settings.electrodes)
+        return Graphs(torch.zeros(1, 0, n, n, device=device), None)
     parts = []
     for path in paths:
         with reading_store(path) as group:

@@ -169,8 +169,8 @@ class _Run:
         tensors = {f"model.{name}": value.detach().cpu() for name, value in self.model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
         for name, parameter in self.model.named_parameters():
-            state = self.optimiser.state[parameter]
-            tensors |= {f"adam.{name}.{moment}": state[moment].detach().cpu() for moment in MOMENTS}
+            state = self.optimiser.state.get(parameter, {})  # none of a weight that nothing uses
+            tensors |= {f"adam.{name}.{moment}": state[moment].detach().cpu() for moment in MOMENTS if state}
         checkpoints.save({name: value.contiguous() for name, value in tensors.items()}, {"history": history})
 
     def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
@@ -182,9 +182,10 @@ class _Run:
         self.model.load_state_dict(_below(tensors, "model."))
         for name, parameter in self.model.named_parameters():
             homes = {"step": torch.device("cpu"), "exp_avg": parameter.device, "exp_avg_sq": parameter.device}
-            self.optimiser.state[parameter] = {
-                moment: tensors[f"adam.{name}.{moment}"].to(home, copy=True) for moment, home in homes.items()
-            }
+            if f"adam.{name}.{MOMENTS[0]}" in tensors:
+                self.optimiser.state[parameter] = {
+                    moment: tensors[f"adam.{name}.{moment}"].to(home, copy=True) for moment, home in homes.items()
+                }
         LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.loop.epochs)
         return record["history"], _below(tensors, "best.")
 

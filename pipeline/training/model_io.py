@@ -1,7 +1,7 @@
 """Models by name, and their weights as safetensors: no pickle, equal weights give equal bytes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -15,7 +15,14 @@ from pipeline.settings.base import Section, SettingsError, parse_section
 from pipeline.settings.training import FitSettings
 from pipeline.store import replacing
 
-N_SUPPORTS = {"distance": 1, "correlation": 2}
+N_SUPPORTS = {"distance": 1, "correlation": 2, "none": 0}
+
+
+@runtime_checkable
+class PaddingModel(Protocol):
+    """A model that pads clips itself, and may have to do so as if they were not standardised yet (D16)."""
+
+    def pad_with(self, value: float) -> None: ...
 
 
 def class_names(settings: FitSettings) -> tuple[str, ...]:
@@ -32,19 +39,32 @@ def model_options(settings: FitSettings) -> Section:
     return parse_section(kind, options, where=f"models.{settings.model}")
 
 
-def build_model(settings: FitSettings, *, n_features: int) -> nn.Module:
-    """A new model for the task; its initial weights come from torch's generator, seeded by the caller."""
+def build_model(settings: FitSettings, *, n_features: int, zero: float | None = None) -> nn.Module:
+    """A new model for the task; its initial weights come from torch's generator, seeded by the caller.
+
+    `zero` is what a frame of zeros becomes when it is standardised; a model whose weights are then loaded needs none.
+    """
     module, options = load_plugin("models", settings.model), model_options(settings)
     n_supports = N_SUPPORTS[settings.graph]
     if settings.task == "pretraining":
         return module.forecaster(options, n_features=n_features, n_supports=n_supports)
-    return module.classifier(
+    model = module.classifier(
         options,
         n_features=n_features,
         n_classes=len(class_names(settings)),
         n_supports=n_supports,
         dropout=settings.loop.dropout,
+        n_nodes=len(settings.electrodes),
+        length_s=settings.length_s,
     )
+    if zero is not None and isinstance(model, PaddingModel):
+        model.pad_with(zero)
+    return model
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of weights; statistics that a model keeps (buffers) are none."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def load_model(path: Path, card: dict[str, Any], *, device: torch.device) -> tuple[nn.Module, FitSettings]:

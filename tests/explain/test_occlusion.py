@@ -40,7 +40,7 @@ def random_clip(*, t: int = 6, n: int = 5, f: int = 7, p: int = 1, length: int |
 
 def trained_like(*, p: int = 1, n_classes: int = 1) -> nn.Module:
     torch.manual_seed(7)
-    model = dcrnn.classifier(SETTINGS, n_features=7, n_classes=n_classes, n_supports=p, dropout=0.5)
+    model = dcrnn.Classifier(SETTINGS, n_features=7, n_classes=n_classes, n_supports=p, dropout=0.5)
     return model.eval()
 
 

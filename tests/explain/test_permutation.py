@@ -27,7 +27,7 @@ ORDER = np.array([3, 0, 6, 1, 2, 5, 4])
 
 def logits(graph: str, supports: np.ndarray, x: torch.Tensor, order: np.ndarray | None = None) -> torch.Tensor:
     torch.manual_seed(1)
-    model = dcrnn.classifier(SETTINGS, n_features=F, n_classes=1, n_supports=supports.shape[-3], dropout=0.0).eval()
+    model = dcrnn.Classifier(SETTINGS, n_features=F, n_classes=1, n_supports=supports.shape[-3], dropout=0.0).eval()
     batch = Batch(x, torch.full((B,), T), torch.from_numpy(supports), torch.zeros(B))
     if order is not None:
         batch = permute_batch(batch, torch.from_numpy(order), graph=graph)

@@ -6,7 +6,6 @@ import torch
 
 from pipeline.graphs.distance import distance_weights
 from pipeline.models import dcrnn
-from pipeline.models.__main__ import parameter_counts
 from pipeline.settings.model_dcrnn import InitSettings, ModelSettings
 
 ELECTRODES = (
@@ -31,7 +30,7 @@ def graph_supports(graph: str, clips: int, rng: np.random.Generator) -> torch.Te
 def model_for(graph: str, *, n_classes: int = 3, gate_bias: float = 0.3, **changes: object) -> dcrnn.Classifier:
     settings = SMALL.model_copy(update={"init": InitSettings(gate_bias=gate_bias), **changes})
     n_supports = 1 if graph == "distance" else 2
-    return dcrnn.classifier(settings, n_features=F, n_classes=n_classes, n_supports=n_supports, dropout=0.0).eval()
+    return dcrnn.Classifier(settings, n_features=F, n_classes=n_classes, n_supports=n_supports, dropout=0.0).eval()
 
 
 def plain_terms(S: np.ndarray, x: np.ndarray, recursion: str) -> list[np.ndarray]:
@@ -94,21 +93,6 @@ def test_forward_equals_plain_loop(graph: str, recursion: str) -> None:
         np.testing.assert_allclose(found[clip], expected, atol=1e-6)
 
 
-def test_published_parameter_counts() -> None:
-    counts = {(task, graph): count for task, graph, count in parameter_counts(PUBLISHED)}
-    assert counts == {
-        ("detection", "distance"): 168_641, ("detection", "correlation"): 280_769,
-        ("classification, 4 classes", "distance"): 168_836,
-        ("classification, 4 classes", "correlation"): 280_964,
-        ("classification, 7 classes", "distance"): 169_031,
-        ("classification, 7 classes", "correlation"): 281_159,
-        ("classification, 8 classes", "distance"): 169_096,
-        ("classification, 8 classes", "correlation"): 281_224,
-        ("detection, raw samples", "distance"): 226_241, ("detection, raw samples", "correlation"): 376_769,
-        ("pre-training", "distance"): 417_572, ("pre-training", "correlation"): 690_980,
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(("n_supports", "expected"), [(1, 491_492), (2, 814_052)])
 def test_untied_decoder_counts(n_supports: int, expected: int) -> None:
     untied = PUBLISHED.model_copy(update={"decoder_tied": False})
@@ -129,7 +113,7 @@ def test_gradients_equal_finite_differences(graph: str) -> None:
 
 def test_xavier_and_gate_bias() -> None:
     torch.manual_seed(0)
-    model = dcrnn.classifier(
+    model = dcrnn.Classifier(
         PUBLISHED.model_copy(update={"init": InitSettings(gate_bias=2.0)}),
         n_features=100, n_classes=1, n_supports=1, dropout=0.0,
     )  # fmt: skip

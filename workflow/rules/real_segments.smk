@@ -6,7 +6,7 @@ def segment_inputs(wildcards):
     chosen, corpus = CFG.real_segments, CFG.corpus
     run = CFG.runs[chosen.run]
     folder = f"{CFG.results}/{corpus}/detection-{chosen.length_s}s/{chosen.run}/seed{chosen.seed}"
-    frames = f"{CFG.results}/{corpus}/features/{run.features}/grid"
+    frames = f"{CFG.results}/{corpus}/features/{INPUTS.scaled_as(corpus, run)}/grid"
     return {
         "model": f"{folder}/model.safetensors",
         "card": f"{folder}/card.json",
