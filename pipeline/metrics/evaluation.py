@@ -21,13 +21,14 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Predicted:
-    """Test clips of one seed: labels (i,), probabilities (i, c), predicted classes (i,), owners (i,)."""
+    """Test clips of one seed: labels (i,), probabilities (i, c), predicted classes (i,), owners (i,), names (i,)."""
 
     seed: int
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     predicted: NDArray[np.int64]
     patients: NDArray[Any]
+    clips: NDArray[Any] | None = None
 
 
 def measure(one: Predicted, classes: tuple[str, ...], weights: NDArray[np.float64]) -> dict[Key, NDArray[np.float64]]:
