@@ -50,7 +50,7 @@ class Row:
 def figure03(results: Results, settings: FigureSettings) -> PaperFigure:
     """Corr-DCRNN with pre-training: the two examples."""
     title = "Occlusion maps during seizures, Corr-DCRNN with pre-training"
-    entry = _graph_run(results)
+    entry = graph_run(results)
     if entry is None:
         why = "No pre-trained DCRNN on 60-s clips has occlusion maps."
         return without("figure03", title, why, **look_of(results, settings))
@@ -67,13 +67,13 @@ def figure06(results: Results, settings: FigureSettings) -> PaperFigure:
     if subject is None:
         why = "No Dense-CNN on 60-s clips has occlusion maps."
         return without("figure06", title, why, **look_of(results, settings))
-    mapped, reference = read_mapped(subject), _graph_run(results)
+    mapped, reference = read_mapped(subject), graph_run(results)
     other = read_mapped(reference) if reference else None
     rows = [_row(results, mapped, group, _same_clip(results, mapped, other, group)) for group in GROUPS]
     return _drawn("figure06", title, results, settings, mapped, rows)
 
 
-def _graph_run(results: Results) -> RunEntry | None:
+def graph_run(results: Results) -> RunEntry | None:
     """The run of figure 3: DCRNN with pre-training, on the correlation graph if there is one."""
     runs = [entry for entry in entries(results, "detection", 60, mapped=True) if model_of(results, entry) == "dcrnn"]
     runs = [entry for entry in runs if entry.init == PRETRAINED]
@@ -138,7 +138,9 @@ def _draw_traces(figure: SubFigure, row: Row, *, letter: str) -> dict[str, Any]:
     traces = bipolar(for_display(seen.signal, seen.rate_hz), seen.electrodes)  # filtered whole: no edge within
     first, last = (round(second * seen.rate_hz) for second in row.shown)
     numbers = trace_numbers(part, names, traces[:, first:last])
-    draw_page(figure, part, traces[:, first:last], numbers)
+    cells = [{**cell, "value": abs(cell["difference"])} for cell in numbers["overlay"]]
+    top = draw_page(figure, part, traces[:, first:last], numbers, cells=cells)
+    top.tick_params(labelbottom=False)  # the map below has the same clock
     score = "" if seen.localisation is None else f" · localisation {seen.localisation:.2f}"
     headline = f"{letter}  {row.group} ({seen.code}) · {seen.clip} · p(seizure) = {seen.probability or 0:.2f}{score}"
     figure.text(0.012, 0.985, headline, fontsize=10.5, weight="bold", va="top")
@@ -159,7 +161,7 @@ def _draw_mean(figure: SubFigure, row: Row, part: dict[str, Any], *, graph: str)
     dots = draw_graph(
         axes, values, kept, electrodes=seen.electrodes, positions=coordinates(seen.electrodes), directed=directed
     )
-    word = f"{graph} graph of the clip" if kept else f"no graph: the model sees {node_word(seen.electrodes)}s in a row"
+    word = f"{graph} graph" if kept else f"no graph: the model sees {node_word(seen.electrodes)}s in a row"
     axes.set_title(f"mean of {row.ictal[1] - row.ictal[0]} s of seizure\n{word}", loc="center", fontsize=9.5)
     figure.colorbar(dots, cax=figure.add_axes((0.88, 0.33, 0.03, 0.4)), label="occlusion value")
     part |= {

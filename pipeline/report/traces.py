@@ -50,17 +50,26 @@ def trace_picture(view: ClipView, *, synthetic: bool, dpi: int) -> Picture:
     )
 
 
-def draw_page(figure: FigureBase, view: ClipView, traces: NDArray[np.float64], numbers: dict[str, Any]) -> Axes:
+def draw_page(
+    figure: FigureBase,
+    view: ClipView,
+    traces: NDArray[np.float64],
+    numbers: dict[str, Any],
+    *,
+    cells: list[dict[str, Any]] | None = None,
+) -> Axes:
     """Traces (derivation, s) in µV with what `numbers` (of `trace_numbers`) says of them, and the map below, if any.
 
-    The page fills `figure`, which may be a part of a larger one. Returns the axes of the traces; a derivation's line
-    is where its tick is.
+    The page fills `figure`, which may be a part of a larger one. `cells`: what is coloured in place of the overlay of
+    `numbers` (derivation, second, and a value up to 1), with an outline. Returns the axes of the traces.
     """
     names: list[str] = numbers["derivations"]
     rows = _row_positions(names)
     top, below = _axes(figure, view, rows)
     _draw_spans(top, view, names, rows)
-    _draw_overlay(top, numbers["overlay"], names, rows)
+    for cell in numbers["overlay"] if cells is None else cells:
+        value = abs(cell["difference" if cells is None else "value"])
+        _draw_cell(top, cell["second"], rows[cell["derivation"]], value, outlined=cells is not None)
     _draw_traces(top, view, names, rows, traces, numbers["sensitivity_uv_per_mm"])
     if below is not None:
         _draw_map(below, view)
@@ -139,7 +148,8 @@ def _axes(figure: FigureBase, view: ClipView, rows: dict[str, float]) -> tuple[A
     for label, name in zip(top.get_yticklabels(), rows, strict=True):
         label.set_color(_COLOURS[side(name)])
     top.tick_params(axis="y", length=0)
-    ticks = np.arange(0, view.length_s + 1, 5 if view.length_s > 20 else 1)
+    step = 5 if view.length_s > 20 else 1
+    ticks = np.arange(-view.first_s % step, view.length_s + 1, step)
     top.set_xticks(ticks, [str(view.first_s + second) for second in ticks])
     top.grid(axis="x", color="#bbbbbb", linewidth=0.5, linestyle=":")
     top.set_axisbelow(True)
@@ -183,11 +193,11 @@ def _draw_spans(axes: Axes, view: ClipView, names: list[str], rows: dict[str, fl
             axes.plot([start, end], [y, y], color="black", linewidth=1.3, solid_capstyle="butt")
 
 
-def _draw_overlay(axes: Axes, overlay: list[dict[str, Any]], names: list[str], rows: dict[str, float]) -> None:
-    for cell in overlay:
-        strength = 0.35 + 0.5 * (abs(cell["difference"]) - MARKED_ABOVE) / (1 - MARKED_ABOVE)
-        corner = (cell["second"], rows[cell["derivation"]] - 0.42)
-        axes.add_patch(Rectangle(corner, 1.0, 0.84, facecolor=ACCENT, alpha=strength, linewidth=0, zorder=0.6))
+def _draw_cell(axes: Axes, second: int, row: float, value: float) -> None:
+    strength = 0.35 + 0.5 * (value - MARKED_ABOVE) / (1 - MARKED_ABOVE)
+    axes.add_patch(
+        Rectangle((second, row - 0.42), 1.0, 0.84, facecolor=ACCENT, alpha=strength, linewidth=0, zorder=0.6)
+    )
 
 
 def _draw_map(axes: Axes, view: ClipView) -> None:
