@@ -32,6 +32,7 @@ include: "workflow/rules/experiments.smk"
 include: "workflow/rules/trial_summary.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/real_segments.smk"
+include: "workflow/rules/paper.smk"
 
 
 rule all:

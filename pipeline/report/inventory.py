@@ -23,6 +23,9 @@ class RunEntry(Section):
     init: str
     model: str = ""
     scheme: str = "four"
+    features: str = "fft"
+    source: str | None = None  # corpus that the first weights were learnt on; None: the corpus itself
+    auxiliary: float = 0.0  # weight of the forecast in the loss
     metrics: str
     curves: str | None = None
     histories: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Numbers printed in the paper, shown beside ours (Tang et al., ICLR 2022, tables 2, 3, 6 and figure 4c).
+"""Numbers printed in the paper, shown beside ours (Tang et al., ICLR 2022, docs/paper.md).
 
 The CSV files in `published/` were transcribed from the paper, one value a row. They were measured on TUSZ v1.5.2;
 on any other corpus they are context, not a target.
@@ -16,6 +16,18 @@ _INIT = {"ssl": "ssl", "scratch": "none"}
 
 
 @cache
+def table_rows(table: str) -> pd.DataFrame:
+    """Rows of one table (`table02`; `table05_code`: counts of the published code) with a column `split`.
+
+    `split` is train, validation or test for counts and empty for scores. What could not be read in print is NaN.
+    """
+    with (files("pipeline.report") / "published" / f"{table}.csv").open(encoding="utf-8") as text:
+        rows = pd.read_csv(text, keep_default_na=False, dtype=str)
+    rows["split"] = rows["note"].str.extract(r"split=(\w+)", expand=False).fillna("")
+    return _numbers(rows)
+
+
+@cache
 def published_table() -> pd.DataFrame:
     """All transcribed rows: table, model, pretraining, graph, task, clip_s, metric, class, mean, std, n_runs, note."""
     folder = files("pipeline.report") / "published"
@@ -23,10 +35,12 @@ def published_table() -> pd.DataFrame:
     for name in _TABLES:
         with (folder / name).open(encoding="utf-8") as text:
             frames.append(pd.read_csv(text, keep_default_na=False, dtype=str))
-    joined = pd.concat(frames, ignore_index=True)
-    for column in ("clip_s", "mean", "std", "n_runs"):
-        joined[column] = pd.to_numeric(joined[column], errors="coerce")
-    return joined
+    return _numbers(pd.concat(frames, ignore_index=True))
+
+
+def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
+    columns = ("clip_s", "mean", "std", "n_runs")
+    return rows.assign(**{column: pd.to_numeric(rows[column], errors="coerce") for column in columns})
 
 
 def published(

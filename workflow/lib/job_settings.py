@@ -54,6 +54,13 @@ def clips(config: Config, task: str, length_s: int) -> dict[str, Any]:
     return {"task": task, "length_s": length_s, "clips": config.clips, "compat": compat}
 
 
+def folds(config: Config, corpus: str) -> dict[str, Any]:
+    chosen, splits = config.corpora[corpus].folds, config.corpora[corpus].splits
+    assert chosen is not None
+    share = {"validation_share": splits.validation_share, "seed": splits.seed}
+    return {"fold": chosen.fold, "count": chosen.count, **share}
+
+
 def features(config: Config, kind: str) -> dict[str, Any]:
     return {"features": config.features[kind], "rate_hz": config.signals.rate_hz}
 
@@ -82,7 +89,15 @@ def pretrain(config: Config, encoder: str, length_s: int) -> dict[str, Any]:
 
 def train(config: Config, run: str, task: str, length_s: int, seed: int) -> dict[str, Any]:
     chosen = config.runs[run]
-    return _fit(config, chosen, task, length_s, seed) | _start(chosen)
+    return _fit(config, chosen, task, length_s, seed) | _start(chosen) | _auxiliary(config, chosen, length_s)
+
+
+def _auxiliary(config: Config, run: RunSettings, length_s: int) -> dict[str, Any]:
+    """The forecast that is trained beside detection, if any; none leaves the settings of other runs as they were."""
+    if not run.auxiliary:
+        return {}
+    task = config.training.auxiliary[length_s].model_dump(mode="json")
+    return {"auxiliary": task | {"weight": run.auxiliary, "loss": config.compat.ssl_loss}}
 
 
 def _start(run: RunSettings) -> dict[str, Any]:
@@ -139,14 +154,17 @@ def predict(config: Config, task: str, length_s: int) -> dict[str, Any]:
 
 
 def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
-    evaluation = config.evaluation.model_dump(mode="json") | {"threshold_strict": config.compat.threshold_strict}
     return {
         "run": run,
         "task": task,
         "length_s": length_s,
         "scheme": config.runs[run].scheme,
-        "evaluation": evaluation,
+        "evaluation": _evaluation(config),
     }
+
+
+def _evaluation(config: Config) -> dict[str, Any]:
+    return config.evaluation.model_dump(mode="json") | {"threshold_strict": config.compat.threshold_strict}
 
 
 def occlude(config: Config, run: str) -> dict[str, Any]:
@@ -173,6 +191,20 @@ def trial_summary(config: Config) -> dict[str, Any]:
 
 def report(config: Config) -> dict[str, Any]:
     return {"report": config.report, "localisation": config.localisation, "occlusion": config.occlusion}
+
+
+def paper_table(config: Config) -> dict[str, Any]:
+    return {"evaluation": _evaluation(config)}
+
+
+def paper_figure(config: Config) -> dict[str, Any]:
+    shown = {"report": config.report, "localisation": config.localisation, "occlusion": config.occlusion}
+    return {**shown, "graphs": config.graphs, "electrodes": config.channels.electrodes}
+
+
+def scoreboard(config: Config) -> dict[str, Any]:
+    page = {"title": config.report.title, "max_mb": config.paper.max_mb}
+    return {"page": page, "occlusion": config.occlusion, "compat": config.compat}
 
 
 def score_segments(config: Config) -> dict[str, Any]:
