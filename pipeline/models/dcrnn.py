@@ -328,31 +328,66 @@ class Forecaster(nn.Module):
 
     def __init__(self, settings: ModelSettings, *, n_features: int, n_supports: int) -> None:
         super().__init__()
-        n_layers, n_terms = settings.pretraining_layers, n_supports * settings.diffusion_steps + 1
-        self.n_layers = n_layers
+        n_layers = settings.pretraining_layers
         self.encoder = Encoder(settings, n_layers=n_layers, n_features=n_features, n_supports=n_supports)
-        inputs = [n_features] + [settings.units] * (min(n_layers - 1, 1) if settings.decoder_tied else n_layers - 1)
-        self.decoder = nn.ModuleList(
-            DCGRULayer(n_in, settings.units, n_terms, gate_bias=settings.init.gate_bias) for n_in in inputs
-        )
+        self.decoder = _decoder_layers(settings, n_layers=n_layers, n_features=n_features, n_supports=n_supports)
         self.projection = nn.Linear(settings.units, n_features)
 
     def forward(self, x: Tensor, lengths: Tensor, supports: Tensor, horizon: int) -> Tensor:
         """The `horizon` seconds after x (b, t, n, f), standardised as x is: (b, horizon, n, f)."""
         operator = self.encoder.operator(supports)
         states = [_at_end(layer, lengths) for layer in self.encoder(x, operator)]
-        own = cast(list[DCGRULayer], list(self.decoder))
-        layers = [own[min(depth, len(own) - 1)] for depth in range(self.n_layers)]  # tied: layer 3 is layer 2
-        weights = {layer: layer.weights() for layer in own}
-        second, outputs = x.new_zeros(1, x.shape[0], *x.shape[2:]), []  # the first input, GO, is zero
-        for _ in range(horizon):
-            current = second
-            for depth, layer in enumerate(layers):
-                current = layer(current, states[depth], operator, weights[layer])
-                states[depth] = current[-1]
-            second = self.projection(current)
-            outputs.append(second)
-        return torch.cat(outputs).transpose(0, 1)  # t b n f -> b t n f
+        return _decode(self.decoder, self.projection, states, operator, horizon)
+
+
+def _decoder_layers(settings: ModelSettings, *, n_layers: int, n_features: int, n_supports: int) -> nn.ModuleList:
+    """A decoder's own layers; with `decoder_tied` the second serves for all later ones."""
+    inputs = [n_features] + [settings.units] * (min(n_layers - 1, 1) if settings.decoder_tied else n_layers - 1)
+    n_terms = n_supports * settings.diffusion_steps + 1
+    return nn.ModuleList(
+        DCGRULayer(n_in, settings.units, n_terms, gate_bias=settings.init.gate_bias) for n_in in inputs
+    )
+
+
+def _decode(
+    decoder: nn.ModuleList, projection: nn.Linear, states: list[Tensor], operator: Tensor, horizon: int
+) -> Tensor:
+    """The `horizon` seconds (b, horizon, n, f) that follow the encoder's `states` (b, n, h), one of each layer."""
+    own, states = cast(list[DCGRULayer], list(decoder)), list(states)
+    layers = [own[min(depth, len(own) - 1)] for depth in range(len(states))]  # tied: layer 3 is layer 2
+    weights = {layer: layer.weights() for layer in own}
+    second, outputs = states[0].new_zeros(1, *states[0].shape[:2], projection.out_features), []  # GO is zero
+    for _ in range(horizon):
+        current = second
+        for depth, layer in enumerate(layers):
+            current = layer(current, states[depth], operator, weights[layer])
+            states[depth] = current[-1]
+        second = projection(current)
+        outputs.append(second)
+    return torch.cat(outputs).transpose(0, 1)  # t b n f -> b t n f
+
+
+class JointClassifier(Classifier):
+    """A classifier whose encoder also feeds a decoder, for the auxiliary task (Tang et al. 2022, appendix, Table 10).
+
+    Called as a module it is the classifier alone. What the decoder adds is drawn last, so that from one seed encoder
+    and head start as those of `Classifier` do.
+    """
+
+    def __init__(
+        self, settings: ModelSettings, *, n_features: int, n_classes: int, n_supports: int, dropout: float
+    ) -> None:
+        super().__init__(settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout)
+        self.decoder = _decoder_layers(settings, n_layers=settings.layers, n_features=n_features, n_supports=n_supports)
+        self.projection = nn.Linear(settings.units, n_features)
+
+    def joint(self, x: Tensor, lengths: Tensor, supports: Tensor, *, seen: int, horizon: int) -> tuple[Tensor, Tensor]:
+        """Logits (b, classes) of x (b, t, n, f), and the `horizon` seconds predicted from its first `seen` seconds."""
+        operator = self.encoder.operator(supports)
+        states = self.encoder(x, operator)
+        halfway = [layer[seen - 1] for layer in states]
+        frames = _decode(self.decoder, self.projection, halfway, operator, horizon)
+        return self.head(_at_end(states[-1], lengths)), frames
 
 
 def classifier(
@@ -370,6 +405,20 @@ def classifier(
     It fits any number of electrodes and seconds: `n_nodes` and `length_s` change nothing.
     """
     return Classifier(settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout)
+
+
+def joint_classifier(
+    settings: ModelSettings,
+    *,
+    n_features: int,
+    n_classes: int,
+    n_supports: int,
+    dropout: float,
+    n_nodes: int,
+    length_s: int,
+) -> JointClassifier:
+    """The network of detection that is trained to predict, too; `n_nodes` and `length_s` change nothing."""
+    return JointClassifier(settings, n_features=n_features, n_classes=n_classes, n_supports=n_supports, dropout=dropout)
 
 
 def forecaster(settings: ModelSettings, *, n_features: int, n_supports: int) -> Forecaster:

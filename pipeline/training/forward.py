@@ -1,14 +1,23 @@
 """A model applied to many clips, batch by batch, in the order of the table."""
 
 from collections.abc import Iterator
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.settings.training import FitSettings
+from pipeline.settings.training import AuxiliarySettings, DeviceSettings, FitSettings
 from pipeline.training.clip_data import Batch, ClipData
 from pipeline.training.device import autocast
+
+
+class JointModel(Protocol):
+    """A classifier that can predict a clip's later seconds, too (see docs/architecture.md, Models)."""
+
+    def joint(
+        self, x: Tensor, lengths: Tensor, supports: Tensor, *, seen: int, horizon: int
+    ) -> tuple[Tensor, Tensor]: ...
 
 
 def forward(model: nn.Module, batch: Batch, settings: FitSettings) -> Tensor:
@@ -19,13 +28,40 @@ def forward(model: nn.Module, batch: Batch, settings: FitSettings) -> Tensor:
         return model(batch.x, batch.lengths, batch.supports).float()
 
 
+def joint_forward(
+    model: nn.Module, batch: Batch, task: AuxiliarySettings, device: DeviceSettings
+) -> tuple[Tensor, Tensor]:
+    """Logits (b, c), and the frames (b, t, n, f) predicted from the clips' first `seen_s` seconds, in float32."""
+    network = cast(JointModel, model)
+    with autocast(batch.x.device, device):
+        logits, frames = network.joint(batch.x, batch.lengths, batch.supports, seen=task.seen_s, horizon=task.horizon_s)
+    return logits.float(), frames.float()
+
+
+def later_frames(batch: Batch, task: AuxiliarySettings) -> Tensor:
+    """What `joint_forward` predicts: the seconds (b, t, n, f) of the clips that follow the first `seen_s`."""
+    return batch.x[:, task.seen_s : task.seen_s + task.horizon_s]
+
+
 def outputs(model: nn.Module, data: ClipData, rows: np.ndarray, *, batch_size: int) -> Iterator[tuple[Tensor, Batch]]:
     """Output and batch of the clips `rows`, without augmentation or gradients."""
+    for batch in _batches(model, data, rows, batch_size):
+        yield forward(model, batch, data.settings), batch
+
+
+def joint_outputs(
+    model: nn.Module, data: ClipData, rows: np.ndarray, task: AuxiliarySettings, *, batch_size: int
+) -> Iterator[tuple[tuple[Tensor, Tensor], Batch]]:
+    """`joint_forward` and batch of the clips `rows`, without augmentation or gradients."""
+    for batch in _batches(model, data, rows, batch_size):
+        yield joint_forward(model, batch, task, data.settings.device), batch
+
+
+def _batches(model: nn.Module, data: ClipData, rows: np.ndarray, size: int) -> Iterator[Batch]:
     model.eval()
     with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            batch = data.batch(rows[start : start + batch_size])
-            yield forward(model, batch, data.settings), batch
+        for start in range(0, len(rows), size):
+            yield data.batch(rows[start : start + size])
 
 
 def predict_logits(model: nn.Module, data: ClipData, rows: np.ndarray, *, batch_size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ does follows from (seed, epoch) and the state before it, so that a job resumed a
 import logging
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -22,8 +23,8 @@ from pipeline.metrics.clip_metrics import Key, auroc, class_metrics, confusion
 from pipeline.settings.training import FitSettings, LoopSettings
 from pipeline.training import augment
 from pipeline.training.checkpoints import Checkpoints
-from pipeline.training.clip_data import ClipData
-from pipeline.training.forward import forward, outputs
+from pipeline.training.clip_data import Batch, ClipData
+from pipeline.training.forward import forward, joint_forward, joint_outputs, later_frames, outputs
 from pipeline.training.losses import loss_function
 from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
 
@@ -111,6 +112,8 @@ class _Run:
         # pre-training is judged by the absolute error whatever it minimises (D13)
         judged = "mae" if settings.task == "pretraining" else settings.loop.loss
         self.validation_loss = loss_function(judged, std=data.scaler.std)
+        self.auxiliary = settings.auxiliary
+        self.forecast_loss = loss_function(self.auxiliary.loss if self.auxiliary else "mae", std=data.scaler.std)
         self.optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.loop.learning_rate, weight_decay=settings.loop.weight_decay
         )
@@ -140,17 +143,26 @@ class _Run:
     def _step(self, rows: np.ndarray, draws: augment.Draws) -> Tensor:
         batch = self.data.batch(rows, draws)
         self.optimiser.zero_grad()
-        loss = self.loss(forward(self.model, batch, self.settings), batch.target)
+        loss = self._training_loss(batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.loop.clip_norm)
         self.optimiser.step()
         return loss.detach()
 
+    def _training_loss(self, batch: Batch) -> Tensor:
+        """What the task minimises, and the weighted error of the forecast where there is an auxiliary task."""
+        if self.auxiliary is None:
+            return self.loss(forward(self.model, batch, self.settings), batch.target)
+        logits, frames = joint_forward(self.model, batch, self.auxiliary, self.settings.device)
+        forecast = self.forecast_loss(frames, later_frames(batch, self.auxiliary))
+        return self.loss(logits, batch.target) + self.auxiliary.weight * forecast
+
     def validate(self, rows: np.ndarray) -> dict[str, Any]:
         """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint."""
-        losses, logits, size = [], [], self.settings.loop.batch_evaluation
-        for output, batch in outputs(self.model, self.data, rows, batch_size=size):
+        losses, forecasts, logits = [], [], []
+        for output, forecast, batch in self._judged(rows):
             losses.append(float(self.validation_loss(output, batch.target)) * len(output))
+            forecasts += [] if forecast is None else [float(forecast) * len(output)]
             if self.settings.loop.checkpoint != "loss":
                 logits.append(output.cpu().numpy().astype(np.float64))
         row = {"validation_loss": sum(losses) / len(rows)}
@@ -159,10 +171,24 @@ class _Run:
                 f"the validation loss is {row['validation_loss']}; the state of the epoch before is kept; "
                 "lower training.<task>.<length>.learning_rate or clip_norm"
             )
+        if forecasts:
+            row["validation_forecast_loss"] = sum(forecasts) / len(rows)
         if not logits:
             return row
         score = checkpoint_score(self.data.labels[rows], np.concatenate(logits), self.settings.loop.checkpoint)
         return row | {f"validation_{self.settings.loop.checkpoint}": score}
+
+    def _judged(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor | None, Batch]]:
+        """Output, absolute error of the auxiliary task's forecast (if there is one) and batch of the clips `rows`."""
+        size, task = self.settings.loop.batch_evaluation, self.auxiliary
+        if task is None:
+            yield from (
+                (output, None, batch) for output, batch in outputs(self.model, self.data, rows, batch_size=size)
+            )
+            return
+        error = loss_function("mae", std=self.data.scaler.std)
+        for (logits, frames), batch in joint_outputs(self.model, self.data, rows, task, batch_size=size):
+            yield logits, error(frames, later_frames(batch, task)), batch
 
     def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Keep all that the next epoch depends on. Random numbers follow from the seed and the epoch: no state."""

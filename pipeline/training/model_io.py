@@ -48,7 +48,7 @@ def build_model(settings: FitSettings, *, n_features: int, zero: float | None = 
     n_supports = N_SUPPORTS[settings.graph]
     if settings.task == "pretraining":
         return module.forecaster(options, n_features=n_features, n_supports=n_supports)
-    model = module.classifier(
+    model = (module.joint_classifier if settings.auxiliary else module.classifier)(
         options,
         n_features=n_features,
         n_classes=len(class_names(settings)),

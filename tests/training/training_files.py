@@ -72,14 +72,21 @@ def fit_settings(task: str = "detection", graph: str = "distance", **changes: An
     return plain | changes
 
 
-def make_files(root: Path, task: str = "detection", *, clips_per_shard: int = 24, length_s: int = 5) -> Files:
-    """Four shards of frames in which positive clips (or classes) have a louder electrode."""
+def make_files(
+    root: Path, task: str = "detection", *, clips_per_shard: int = 24, length_s: int = 5, steady: float = 0.0
+) -> Files:
+    """Four shards of frames in which positive clips (or classes) have a louder electrode.
+
+    Those of pre-training, and with `steady` (in STD) all, have a level of each electrode that lasts and can be told.
+    """
     rng = np.random.default_rng(0)
     shards = [("train", "00"), ("train", "01"), ("validation", "00"), ("test", "00")]
     features, tables, correlation = [], [], []
     for split, number in shards:
         name = f"{split}-{number}"
-        table, frames = _shard(name, split, task, clips_per_shard, length_s, rng)
+        table, frames = _shard(
+            name, split, task, clips_per_shard, length_s, rng, steady=2.0 if task == "pretraining" else steady
+        )
         features.append(root / f"{name}.zarr.zip")
         tables.append(root / f"{name}.parquet")
         correlation.append(root / f"{name}.graphs.zarr.zip")
@@ -104,7 +111,7 @@ def _write_graphs(path: Path, weights: np.ndarray) -> None:
 
 
 def _shard(
-    name: str, split: str, task: str, n_clips: int, length_s: int, rng: np.random.Generator
+    name: str, split: str, task: str, n_clips: int, length_s: int, rng: np.random.Generator, *, steady: float
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     rows, frames = [], {}
     for k in range(n_clips):
@@ -116,8 +123,8 @@ def _shard(
         values = rng.normal(MEAN, STD, (max(whole, short), N, F)).astype(np.float32)
         loud = label if task == "detection" else CODES.index(code) if code else 0
         values[:, 3 * loud : 3 * loud + 2] += 2.0 * (loud > 0)
-        if task == "pretraining":
-            values += rng.normal(0, 2 * STD, (1, N, 1)).astype(np.float32)  # what the next seconds will be like
+        if steady:
+            values += rng.normal(0, steady * STD, (1, N, 1)).astype(np.float32)  # what the next seconds will be like
         frames[item] = values
         rows.append({
             "clip": f"{item}@0.000+{length_s}", "recording": f"{patient}_r0", "segment": str(k // 4),

@@ -48,6 +48,8 @@ def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
         wrong.append(f".run: {entry.run!r} is not in runs; {choice(entry.run, list(config.runs))}")
     elif config.runs[entry.run].auxiliary and entry.task != "detection":
         wrong.append(f".task: {entry.run} has an auxiliary loss, which goes with detection alone")
+    elif config.runs[entry.run].auxiliary and entry.length_s not in config.training.auxiliary:
+        wrong.append(f".length_s: training.auxiliary has no entry for {entry.length_s} s")
     if entry.task == "pretraining":
         wrong.append(".task: pre-training is planned by the runs with init: ssl, not by a line of its own")
     if entry.length_s not in getattr(config.training, entry.task):
@@ -100,7 +102,7 @@ def _wrong_derivations(config: Config) -> list[str]:
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:
-    """Every run on every task and length: what the paper's tables compare."""
+    """Every run that learns on the corpus alone, on every task that it is meant for and every length."""
     full = [
         PlanEntry.model_validate(
             {
@@ -112,6 +114,7 @@ def grid_plan(config: Config) -> list[PlanEntry]:
             }
         )
         for run, chosen in config.runs.items()
+        if chosen.source is None
         for task in tasks_of(chosen)
         for length in LENGTHS_S
     ]
