@@ -263,10 +263,9 @@ class Payload:
 
 
 def with_payload(folder: Path, trace: Path) -> list[Path]:
-    state = made_up("distance")
-    legacy = saved(
-        folder, as_published(state) | {"best": Payload(trace)}, "old.pth", _use_new_zipfile_serialization=False
-    )
+    content = as_published(made_up("distance")) | {"best": Payload(trace)}
+    zipped = saved(folder, content, "payload.pth")
+    legacy = saved(folder, content, "old.pth", _use_new_zipfile_serialization=False)
     plain = folder / "plain.pth"
     plain.write_bytes(pickle.dumps(Payload(trace)))
     return [zipped, legacy, plain]
@@ -351,9 +350,8 @@ def test_broken_and_hostile_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "page.pth").write_text("<html>404</html>")
     (tmp_path / "half.pth").write_bytes(good[: len(good) // 2])
     os.mkfifo(tmp_path / "pipe.pth")
-    bomb = zip_of(
-        tmp_path / "bomb.pth", {"a/data.pkl": b"\x80\x02}."} | {"a/data/0": bytes(MAX_BYTES)}, zipfile.ZIP_DEFLATED
-    )
+    nothing = {"a/data.pkl": b"\x80\x02}.", "a/version": b"3\n"}
+    bomb = zip_of(tmp_path / "bomb.pth", nothing | {"a/data/0": bytes(MAX_BYTES)}, zipfile.ZIP_DEFLATED)
     assert bomb.stat().st_size < 1 << 20
     small = zip_of(tmp_path / "deflated.pth", nothing, zipfile.ZIP_DEFLATED)
     many = zip_of(tmp_path / "many.pth", {f"a/data/{k}": b"" for k in range(10_001)})
