@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.findings import CODES, REMEDIES, Finding, Findings, refuse_first
+from pipeline.folds import with_splits
 from pipeline.leaks import leaks, report_duplicates
 from pipeline.settings.base import Section, parse_settings
 from pipeline.stages.command import StageError, parser, run, start
-from pipeline.store import read_json, read_tables, write_table
+from pipeline.store import read_json, read_table, read_tables, write_table
 
 DEALING = ("patient_in_two_splits", "split_missing")  # findings of pipeline.corpora.shards about a patient
 
@@ -30,6 +31,7 @@ def main() -> None:
     """Read all segments, check them, write the splits."""
     options = parser(__doc__)
     options.add_argument("--segments", type=Path, nargs="+", required=True)
+    options.add_argument("--folds", type=Path, help="of a fold: the split of each patient, in place of the segments'")
     options.add_argument("--dealing", type=Path, help="findings of the dealing of patients into splits (JSON)")
     options.add_argument("--earlier", type=Path, nargs="+", default=[], help="findings of `index` and `ingest`")
     options.add_argument("--strict", action="store_true", help="stop on whatever was left out (signals.strict)")
@@ -39,6 +41,8 @@ def main() -> None:
     logger = start(arguments)
     settings = parse_settings(Settings, arguments.settings)
     segments = read_tables(arguments.segments, ["recording", "segment", "patient", "split", "digest"])
+    if arguments.folds is not None:
+        segments = with_splits(segments, read_table(arguments.folds))
     if segments.empty:
         raise StageError(why_nothing_is_left(settings.corpus, arguments.earlier))
     problems = leaks(segments)

@@ -5,6 +5,7 @@ changed; a simulated corpus has its patients from its settings, and its manifest
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -62,6 +63,15 @@ class Corpora:
     def simulated(self) -> list[str]:
         """Names of the corpora that `simulate` makes; a fold has the recordings of another corpus."""
         return [name for name, corpus in self.config.corpora.items() if corpus.simulated and not corpus.folds]
+
+    def folds(self) -> list[str]:
+        """Names of the corpora that are folds of others."""
+        return [name for name, corpus in self.config.corpora.items() if corpus.folds]
+
+    @staticmethod
+    def pattern(names: list[str]) -> str:
+        """The constraint of a wildcard that is one of `names`."""
+        return "|".join(map(re.escape, names)) or "none"
 
     def shards(self, corpus: str) -> Shards:
         """The corpus's shards; for a corpus on disk this scans the tree and updates its manifests."""

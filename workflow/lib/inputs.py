@@ -55,7 +55,7 @@ class Inputs:
         }
 
     def scaled_as(self, corpus: str, run: RunSettings) -> str:
-        """The features whose scaler standardises a run's: its own, but the log amplitudes' for raw samples under D17."""
+        """The features whose scaler standardises a run: its own, but for raw samples under D17 the log amplitudes."""
         config = self.config.of(corpus)
         if config.features[run.features].kind != "time" or config.compat.time_scaler == "own":
             return run.features
@@ -107,6 +107,21 @@ class Inputs:
         return {
             "segments": self.paths.of("signals/{shard}.segments.parquet").format(**fixed),
             "seizures": self.paths.of("index/{shard}.seizures.parquet").format(**fixed),
+            **self._folds(corpus),
+        }
+
+    def _folds(self, corpus: str) -> dict[str, str]:
+        """Of a fold: the table that gives each patient's split."""
+        return {"folds": self.paths.folds.format(corpus=corpus)} if self.config.corpora[corpus].folds else {}
+
+    def of_folds(self, wildcards: Any) -> dict[str, Any]:
+        """The index of the corpus that is divided, and the user's list."""
+        folds, corpus = self.config.corpora[wildcards.corpus].folds, wildcards.corpus
+        given = {"list": folds.file} if folds and folds.file else {}
+        return {
+            "recordings": self.tables(self.paths.of("index/{shard}.recordings.parquet"), corpus=corpus),
+            "seizures": self.tables(self.paths.of("index/{shard}.seizures.parquet"), corpus=corpus),
+            **given,
         }
 
     def of_pretraining(self, wildcards: Any) -> dict[str, Any]:
@@ -117,7 +132,8 @@ class Inputs:
     def of_splits(self, wildcards: Any) -> dict[str, Any]:
         """Segments and findings of every shard; for a corpus on disk also what the dealing of patients left out."""
         corpus = wildcards.corpus
-        found = {
+        found: dict[str, Any] = {
+            **self._folds(corpus),
             "segments": self.tables(self.paths.of("signals/{shard}.segments.parquet"), corpus=corpus),
             "earlier": [
                 path

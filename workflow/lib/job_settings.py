@@ -199,7 +199,7 @@ def paper_table(config: Config) -> dict[str, Any]:
 
 def paper_figure(config: Config) -> dict[str, Any]:
     shown = {"report": config.report, "localisation": config.localisation, "occlusion": config.occlusion}
-    return {**shown, "graphs": config.graphs, "electrodes": config.channels.electrodes}
+    return {**shown, "graphs": config.graphs, "electrodes": config.channels.nodes}
 
 
 def scoreboard(config: Config) -> dict[str, Any]:

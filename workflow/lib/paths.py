@@ -42,6 +42,11 @@ class Paths:
         return self.of("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}.zarr.zip")
 
     @property
+    def folds(self) -> str:
+        """Split of each patient of a corpus that is a fold of another."""
+        return self.of("folds.parquet")
+
+    @property
     def scaler(self) -> str:
         """Mean and deviation of the training clips of a task."""
         return self.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")

@@ -19,10 +19,13 @@ rule check_splits:
         dealing=lambda wildcards, input: (
             f"--dealing {input.dealing}" if "dealing" in input.keys() else ""
         ),
+        folds=lambda wildcards, input: (
+            f"--folds {input.folds}" if "folds" in input.keys() else ""
+        ),
         strict=STRICT,
     message:
         "{wildcards.corpus}: no patient and no recording may be in two splits"
     shell:
         "python -m pipeline.stages.check_splits --settings {params.settings:q} --code {params.code} --log {log}"
-        " --segments {input.segments} --earlier {input.earlier} {params.dealing} {params.strict}"
+        " --segments {input.segments} --earlier {input.earlier} {params.dealing} {params.folds} {params.strict}"
         " --findings {output.findings} --splits {output.splits}"

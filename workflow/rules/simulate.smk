@@ -7,7 +7,7 @@ rule simulate:
     benchmark:
         PATHS.benchmark("simulate/{shard}")
     wildcard_constraints:
-        corpus="|".join(CORPORA.simulated()) or "none",
+        corpus=CORPORA.pattern(CORPORA.simulated()),
     threads: 1
     resources:
         mem_mb=2000,
