@@ -46,6 +46,11 @@ _WHERE = {
 }
 
 
+def how_hidden(occlusion: OcclusionSettings) -> str:
+    """What stands in for a hidden cell, and what becomes of the graph."""
+    return f"What is hidden becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
+
+
 def caveats(
     *, synthetic: bool, occlusion: OcclusionSettings | None, samples: bool = False, node: str = "electrode"
 ) -> list[tuple[str, str]]:
@@ -56,7 +61,7 @@ def caveats(
     how = (
         "No occlusion map was computed here. Zero may mean zero after standardisation or zero microvolts."
         if occlusion is None
-        else f"What is hidden becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
+        else how_hidden(occlusion)
     )
     if samples:
         data = "Scores on a few samples speak of plausibility only."

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.clips import classes
 from pipeline.explain.localisation import normalise
 from pipeline.graphs.electrodes import coordinates
+from pipeline.report.caveats import how_hidden
 from pipeline.report.derivations import bipolar, node_word, present
 from pipeline.report.examples import ClipView, for_display
 from pipeline.report.head import draw_graph, edges
@@ -73,7 +74,8 @@ def figure07(results: Results, settings: FigureSettings) -> PaperFigure:
         png = finish(figure, **look)
     numbers = tidy({"examples": [_told(one) for one in shown], "absent": absent})
     alt = "; ".join(f"{one.klass}: highest at {', '.join(_highest(one))}" for one in shown)
-    picture = Picture("figure07", title, _caption(label, mapped, shown, absent), f"Channel maps: {alt}.", numbers, png)
+    caption = f"{_caption(label, mapped, shown, absent)} {how_hidden(settings.occlusion)}"
+    picture = Picture("figure07", title, caption, f"Channel maps: {alt}.", numbers, png)
     return PaperFigure(picture, table(row for one in shown for row in _rows(one)))
 
 
@@ -106,10 +108,11 @@ def _dropped(results: Results, mapped: Mapped, klass: str, row: pd.Series, why: 
 
 def _draw(figure: SubFigure, one: Dropped, *, letter: str, graph: str) -> None:
     """Traces with the derivations' differences behind them on the left, the head on the right."""
-    page, head = figure.subfigures(1, 2, width_ratios=[1.0, 0.5])
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1.0, 0.54])
+    page, head = parts
     traces = bipolar(for_display(one.seen.signal, one.seen.rate_hz), one.seen.electrodes)
     numbers = trace_numbers(one.seen, present(one.seen.electrodes), traces)
-    axes = draw_page(page, one.seen, traces, numbers)
+    axes = draw_page(page, one.seen, traces, numbers, left=0.11, lift=0.04)
     scale = Normalize(-1.0, 1.0)
     bands = ScalarMappable(scale, DIFFERENCES)
     for row, value in zip(axes.get_yticks(), differences(one), strict=True):
@@ -125,12 +128,12 @@ def _draw_head(figure: SubFigure, one: Dropped, *, graph: str, bands: ScalarMapp
     seen = one.seen
     kept = [] if seen.weights is None else edges(seen.weights, seen.electrodes)
     directed = seen.weights is not None and not np.allclose(seen.weights, seen.weights.T)
-    axes = figure.add_axes((0.0, 0.22, 0.84, 0.7))
-    places = {"electrodes": seen.electrodes, "positions": coordinates(seen.electrodes)}
+    axes = figure.add_axes((0.0, 0.24, 0.78, 0.68))
+    places: dict[str, Any] = {"electrodes": seen.electrodes, "positions": coordinates(seen.electrodes)}
     dots = draw_graph(axes, one.values, kept, directed=directed, scale=Normalize(0.0, 1.0), **places)
     axes.set_title(f"{graph} graph" if kept else "no graph", loc="center", fontsize=9)
-    figure.colorbar(dots, cax=figure.add_axes((0.86, 0.38, 0.03, 0.4)), label=f"M′, {node_word(seen.electrodes)}")
-    bar = figure.colorbar(bands, cax=figure.add_axes((0.1, 0.14, 0.6, 0.03)), orientation="horizontal", alpha=0.55)
+    figure.colorbar(dots, cax=figure.add_axes((0.80, 0.38, 0.03, 0.4)), label=f"M′, {node_word(seen.electrodes)}")
+    bar = figure.colorbar(bands, cax=figure.add_axes((0.09, 0.15, 0.6, 0.03)), orientation="horizontal", alpha=0.55)
     bar.set_label("derivation: first electrode less second", fontsize=8)
 
 
@@ -156,11 +159,11 @@ def _told(one: Dropped) -> dict[str, Any]:
 def _caption(label: str, mapped: Mapped, shown: list[Dropped], absent: list[str]) -> str:
     text = (
         f"{label}, correctly classified 60-s test clips (n = {len(shown)} of {len(mapped.maps)} with a map, seed "
-        f"{mapped.entry.seeds[0]}). Each channel is hidden over the whole clip; M′: fall of the predicted class's logit, "
-        "scaled to 0-1 within the clip, so that colours are not to be compared between clips. Right: on the head, with "
-        "the clip's graph. Left: EEG (double banana, negative up, 1-40 Hz; dashed box: annotated seizure; line below a "
-        "trace: annotated derivation), each derivation on the difference of its electrodes' values. A clip starts two "
-        f"seconds before the onset and ends with the seizure. Chosen by rule: {'; '.join(one.why for one in shown)}."
+        f"{mapped.entry.seeds[0]}). Each channel is hidden over the whole clip; M′: fall of the predicted class's "
+        "logit, scaled to 0-1 within the clip, so that colours are not to be compared between clips. Right: on the "
+        "head, with the clip's graph. Left: EEG (double banana, negative up, 1-40 Hz; dashed box: annotated seizure; "
+        "line below a trace: annotated derivation), each derivation on the difference of its electrodes' values. A "
+        f"clip ends with its seizure, 60 s at most. Chosen by rule: {'; '.join(one.why for one in shown)}."
     )
     return f"{text} No clip of {', '.join(absent)} was classified correctly." if absent else text
 

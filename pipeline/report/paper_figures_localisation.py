@@ -88,9 +88,8 @@ def _examples(results: Results, settings: FigureSettings) -> tuple[list[ClipView
 
 
 def _draw_histograms(figure: SubFigure, parts: list[dict[str, Any]], *, precise: float) -> None:
-    figure.suptitle(
-        "Correctly detected 60-s test clips with a seizure, one row a model", x=0.01, ha="left", fontsize=10
-    )
+    words = f"Correctly detected 60-s test clips\ndashed: above {precise:g}, precisely localised"
+    figure.suptitle(words, x=0.01, ha="left", fontsize=10)
     grid = figure.subplots(len(parts), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for k, (line, part) in enumerate(zip(grid, parts, strict=True)):
         for letter, axes, (score, group) in zip("abcd", line, PANELS, strict=True):
@@ -133,7 +132,7 @@ def _draw_examples(figure: SubFigure, shown: list[ClipView], best: float | None,
         traces = bipolar(for_display(seen.signal, seen.rate_hz), seen.electrodes)
         numbers = trace_numbers(seen, present(seen.electrodes), traces)
         cells = marked_cells(seen, settings.localisation.threshold)
-        draw_page(page, seen, traces, numbers, cells=cells).tick_params(labelbottom=False)
+        draw_page(page, seen, traces, numbers, cells=cells, left=0.09).tick_params(labelbottom=False)
         headline = f"{letter}  {seen.code} · {seen.clip} · localisation {seen.localisation:.2f}"
         page.text(0.012, 0.985, headline, fontsize=10, weight="bold", va="top")
 
@@ -175,9 +174,9 @@ def _caption(
     )
     text = (
         "Correctly predicted 60-s test clips with a seizure; each clip counts once for each seed. Coverage: share of "
-        f"the annotated cells that are marked (M above {chosen.threshold:g}); localisation: share of the marked cells that "
-        f"are annotated; precisely localised: above {chosen.precise:g} (dashed), with patient-bootstrap interval in "
-        f"brackets. n in a panel: clips and seeds that define the score. n: {counts}. {context(results)}"
+        f"the annotated cells that are marked (M above {chosen.threshold:g}); localisation: share of the marked cells "
+        f"that are annotated; precisely localised: above {chosen.precise:g} (dashed), with patient-bootstrap interval "
+        f"in brackets. n in a panel: clips and seeds that define the score. n: {counts}. {context(results)}"
     )
     if shown:
         text += (
@@ -201,9 +200,8 @@ def _alt(parts: list[dict[str, Any]]) -> str:
     words = []
     for part in parts:
         share = part["histogram"]["focal"]["localisation"]["share_precise"]
-        words.append(
-            f"{part['label']} {'none defined' if share is None else f'{share:.1%}'}{beside(part['published'])}"
-        )
+        found = "none defined" if share is None else f"{share:.1%}"
+        words.append(f"{part['label']} {found}{beside(part['published'])}")
     return f"Histograms of coverage and localisation; focal clips precisely localised: {'; '.join(words)}."
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
 from pipeline.graphs.electrodes import coordinates
+from pipeline.report.caveats import how_hidden
 from pipeline.report.derivations import bipolar, node_word, present
 from pipeline.report.examples import ClipView, for_display
 from pipeline.report.head import draw_graph, edges
@@ -121,9 +122,9 @@ def _drawn(
         for letter, line, row in zip("ab", grid, shown, strict=False):
             parts.append(_draw_traces(line[0], row, letter=letter))
             _draw_mean(line[1], row, parts[-1], graph=mapped.entry.graph)
-        png = finish(figure, **look)
+        png = finish(figure, colours=None, **look)  # a palette would show steps in the maps
     absent = [group for group, row in zip(GROUPS, rows, strict=True) if row is None]
-    caption = _caption(label, mapped, parts, absent)
+    caption = f"{_caption(label, mapped, parts, absent)} {how_hidden(settings.occlusion)}"
     alt = "; ".join(f"{part['group']} seizure, mean map highest at {', '.join(part['highest'])}" for part in parts)
     picture = Picture(name, title, caption, f"Occlusion maps of {label}: {alt}.", tidy({"examples": parts}), png)
     return PaperFigure(

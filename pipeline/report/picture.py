@@ -72,17 +72,17 @@ def drawing(width_in: float, height_in: float, *, layout: Layout = "constrained"
         yield Figure(figsize=(width_in, height_in), layout=layout)
 
 
-def finish(figure: Figure, *, synthetic: bool, dpi: int, colours: int = 256) -> bytes:
-    """The figure as PNG bytes, marked if synthetic; a palette makes it about a third of the size."""
+def finish(figure: Figure, *, synthetic: bool, dpi: int, colours: int | None = 256) -> bytes:
+    """The figure as PNG bytes, marked if synthetic; a palette makes it about a third of the size (None: no palette)."""
     if synthetic:
         mark_synthetic(figure)
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
     image = Image.open(io.BytesIO(raw.getvalue())).convert("RGB")
     small = io.BytesIO()
-    image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        small, "PNG", optimize=True
-    )
+    if colours is not None:
+        image = image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image.save(small, "PNG", optimize=True)
     return small.getvalue()
 
 

@@ -57,15 +57,18 @@ def draw_page(
     numbers: dict[str, Any],
     *,
     cells: list[dict[str, Any]] | None = None,
+    left: float = 0.07,
+    lift: float = 0.0,
 ) -> Axes:
     """Traces (derivation, s) in µV with what `numbers` (of `trace_numbers`) says of them, and the map below, if any.
 
     The page fills `figure`, which may be a part of a larger one. `cells`: what is coloured in place of the overlay of
-    `numbers` (derivation, second, and a value up to 1), with an outline. Returns the axes of the traces.
+    `numbers` (derivation, second, and a value up to 1), with an outline. `left`: share of the width that
+    labels take; `lift`: of the height below, where there is no map. Returns the axes of the traces.
     """
     names: list[str] = numbers["derivations"]
     rows = _row_positions(names)
-    top, below = _axes(figure, view, rows)
+    top, below = _axes(figure, view, rows, left=left, lift=lift)
     _draw_spans(top, view, names, rows)
     for cell in numbers["overlay"] if cells is None else cells:
         value = abs(cell["difference" if cells is None else "value"])
@@ -135,9 +138,11 @@ def _row_positions(names: list[str]) -> dict[str, float]:
     return rows
 
 
-def _axes(figure: FigureBase, view: ClipView, rows: dict[str, float]) -> tuple[Axes, Axes | None]:
-    share = 0.0 if view.occlusion is None else 0.24
-    top = figure.add_axes((0.07, 0.06 + share, 0.915, 0.87 - share))
+def _axes(
+    figure: FigureBase, view: ClipView, rows: dict[str, float], *, left: float, lift: float
+) -> tuple[Axes, Axes | None]:
+    share, wide = lift if view.occlusion is None else 0.24, 0.985 - left
+    top = figure.add_axes((left, 0.06 + share, wide, 0.87 - share))
     lowest = min(rows.values(), default=0.0)
     top.set(
         xlim=(0, view.length_s),
@@ -157,7 +162,7 @@ def _axes(figure: FigureBase, view: ClipView, rows: dict[str, float]) -> tuple[A
     if view.occlusion is None:
         top.set_xlabel("seconds since the start of the clip")
         return top, None
-    return top, figure.add_axes((0.07, 0.05, 0.915, 0.20), sharex=top)
+    return top, figure.add_axes((left, 0.05, wide, 0.20), sharex=top)
 
 
 def _draw_traces(
@@ -193,11 +198,13 @@ def _draw_spans(axes: Axes, view: ClipView, names: list[str], rows: dict[str, fl
             axes.plot([start, end], [y, y], color="black", linewidth=1.3, solid_capstyle="butt")
 
 
-def _draw_cell(axes: Axes, second: int, row: float, value: float) -> None:
+def _draw_cell(axes: Axes, second: int, row: float, value: float, *, outlined: bool) -> None:
+    """One second of one derivation, behind its trace; `outlined` also before it, for traces that hide it."""
+    place: dict[str, Any] = {"xy": (second, row - 0.42), "width": 1.0, "height": 0.84}
     strength = 0.35 + 0.5 * (value - MARKED_ABOVE) / (1 - MARKED_ABOVE)
-    axes.add_patch(
-        Rectangle((second, row - 0.42), 1.0, 0.84, facecolor=ACCENT, alpha=strength, linewidth=0, zorder=0.6)
-    )
+    axes.add_patch(Rectangle(**place, facecolor=ACCENT, alpha=strength, linewidth=0, zorder=0.6))
+    if outlined:
+        axes.add_patch(Rectangle(**place, fill=False, edgecolor=ACCENT, linewidth=1.6, zorder=6))
 
 
 def _draw_map(axes: Axes, view: ClipView) -> None:

@@ -1,8 +1,8 @@
 """One figure of Tang et al. 2022, drawn from results (figures 1 to 9; docs/paper.md says what each shows).
 
 In: the figure's inventory (JSON, in the form of the report's): which file of which run lies where. Out, in one folder:
-figureNN.png, figureNN.json with caption, alt text and all numbers shown, figureNN.csv and .parquet with the numbers as a
-table.
+figureNN.png, figureNN.json with caption, alt text and all numbers shown, figureNN.csv and .parquet with the numbers as
+a table.
 """
 
 from pathlib import Path
