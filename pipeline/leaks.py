@@ -24,6 +24,21 @@ def leaks(segments: "pd.DataFrame") -> list[str]:
     return problems
 
 
+def leaks_between(learnt: "pd.DataFrame", tested: "pd.DataFrame") -> list[str]:
+    """What the segments that a model learnt from share with those it is tested on: patients by name, equal samples."""
+    problems = []
+    if patients := sorted(set(learnt["patient"]) & set(tested["patient"])):
+        problems.append(f"{len(patients)} patients are in both: {_named(patients)}")
+    if digests := set(learnt["digest"]) & set(tested["digest"]):
+        recordings = tested.loc[tested["digest"].isin(digests), "recording"]
+        problems.append(f"the same samples are in both: {_named(sorted(recordings.unique()))}")
+    return problems
+
+
+def _named(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
 def report_duplicates(segments: "pd.DataFrame", findings: Findings) -> set[str]:
     """Recordings that repeat the samples of another; each is one finding (but not the first of a set)."""
     repeated: dict[str, str] = {}

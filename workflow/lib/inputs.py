@@ -12,6 +12,11 @@ from workflow.lib.paths import Paths, encoder_of, encoder_run, grid_of, neighbou
 TRANSFERRED_SEED = 0  # of the detection models at the source, the one that runs with init: transfer start from
 
 
+def parts_myoclonic(config: Config, task: str) -> bool:
+    """Whether clips may be in another split than their patient, and so than their shard (compat.mysz_split)."""
+    return task == "classification" and config.compat.mysz_split == "published"
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Builds lists of input paths from the configuration, the corpora's shards and the patterns of `Paths`."""
@@ -81,12 +86,19 @@ class Inputs:
         return inputs
 
     def of_scaler(self, wildcards: Any) -> dict[str, Any]:
-        """Frames and clips of the training shards."""
+        """Frames and clips of the training shards; of validation's too where a training clip may lie among them."""
         fixed = {name: wildcards[name] for name in ("corpus", "kind", "grid", "task", "len")}
+        moved = parts_myoclonic(self.config.of(wildcards.corpus), wildcards.task)
+        splits = ("train", "validation") if moved else ("train",)
         return {
-            "features": self.shared(self.paths.frames, "train", **fixed),
-            "clips": self.every(self.paths.clips, "train", **fixed),
+            "features": self.shared(self.paths.frames, *splits, **fixed),
+            "clips": self.every(self.paths.clips, *splits, **fixed),
         }
+
+    def of_predicting(self, wildcards: Any) -> dict[str, Any]:
+        """Validation and test shards; those of training too where a validation clip may lie among them."""
+        moved = parts_myoclonic(self.config.of(wildcards.corpus), wildcards.task)
+        return self.of_run(wildcards, *(("train",) if moved else ()), "validation", "test")
 
     def of_correlation(self, wildcards: Any) -> dict[str, Any]:
         """Frames and clips of a shard; the training mean too where the correlation is of standardised features."""
@@ -145,6 +157,25 @@ class Inputs:
         if home in self.corpora.simulated():
             return found
         return {**found, "dealing": self.paths.of("manifests/findings.json").format(corpus=home)}
+
+    def of_source(self, wildcards: Any) -> dict[str, Any]:
+        """Segments and splits of the corpus where weights were learnt, and of the one where they are tested."""
+        segments, splits = self.paths.of("signals/{shard}.segments.parquet"), self.paths.of("splits.parquet")
+        roles = (("learnt", wildcards.source), ("tested", wildcards.corpus))
+        found: dict[str, Any] = {name: self.tables(segments, corpus=corpus) for name, corpus in roles}
+        return found | {f"{name}_splits": splits.format(corpus=corpus) for name, corpus in roles}
+
+    def of_evaluation(self, wildcards: Any) -> dict[str, Any]:
+        """Predictions and cards of every seed; the proof that splits, and a source of weights, do not leak."""
+        source = self.config.runs[wildcards.run].source
+        foreign = source is not None and source != wildcards.corpus
+        proof = {"source": self.paths.source.format(corpus=wildcards.corpus, source=source)} if foreign else {}
+        return {
+            "predictions": self.of_seeds(wildcards, "predictions.parquet"),
+            "cards": self.of_seeds(wildcards, "card.json"),
+            "splits": self.paths.of("splits.parquet").format(corpus=wildcards.corpus),
+            **proof,
+        }
 
     def of_qc(self, wildcards: Any) -> dict[str, Any]:
         """What was found, indexed and ingested: all that the QC page shows."""

@@ -13,6 +13,7 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
 from pipeline.settings.runs import LOOP_OVERRIDES, MODEL_OVERRIDES, RunSettings
+from workflow.lib.inputs import parts_myoclonic
 from workflow.lib.paths import encoder_run
 from workflow.lib.readers import hides_names
 
@@ -51,7 +52,13 @@ def qc_page(config: Config, corpus: str) -> dict[str, Any]:
 
 def clips(config: Config, task: str, length_s: int) -> dict[str, Any]:
     compat = {name: getattr(config.compat, name) for name in ("label_edge", "clip_start_offset")}
+    compat |= _myoclonic(config, task)
     return {"task": task, "length_s": length_s, "clips": config.clips, "compat": compat}
+
+
+def _myoclonic(config: Config, task: str) -> dict[str, str]:
+    """The switch, where it moves clips to another split: other jobs are not told."""
+    return {"mysz_split": config.compat.mysz_split} if parts_myoclonic(config, task) else {}
 
 
 def folds(config: Config, corpus: str) -> dict[str, Any]:
@@ -73,6 +80,10 @@ def check_splits(config: Config, corpus: str) -> dict[str, Any]:
     return {"corpus": corpus}
 
 
+def check_source(config: Config, corpus: str, source: str) -> dict[str, Any]:
+    return {"corpus": corpus, "source": source}
+
+
 def graph_correlation(config: Config, neighbours: str) -> dict[str, Any]:
     """`neighbours`: empty, or `-k4` where a run overrides their number (workflow/lib/paths.py)."""
     own = {"top_neighbours": int(neighbours.removeprefix("-k"))} if neighbours else {}
@@ -80,7 +91,7 @@ def graph_correlation(config: Config, neighbours: str) -> dict[str, Any]:
 
 
 def scaler(config: Config, task: str, length_s: int) -> dict[str, Any]:
-    return {"task": task, "length_s": length_s}
+    return {"task": task, "length_s": length_s, **_myoclonic(config, task)}
 
 
 def pretrain(config: Config, encoder: str, length_s: int) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class Paths:
         return self.of("folds.parquet")
 
     @property
+    def source(self) -> str:
+        """Proof that weights learnt on the corpus `source` have seen no test patient of this one."""
+        return self.of("sources/{source}.json")
+
+    @property
     def scaler(self) -> str:
         """Mean and deviation of the training clips of a task."""
         return self.of("features/{kind}/{grid}/scalers/{task}-{len}s.json")

@@ -29,3 +29,28 @@ rule check_splits:
         "python -m pipeline.stages.check_splits --settings {params.settings:q} --code {params.code} --log {log}"
         " --segments {input.segments} --earlier {input.earlier} {params.dealing} {params.folds} {params.strict}"
         " --findings {output.findings} --splits {output.splits}"
+
+
+# Weights that were learnt on another corpus: no patient of that training may be tested here. An input of evaluate, too.
+rule check_source:
+    input:
+        unpack(INPUTS.of_source),
+    output:
+        proof=PATHS.source,
+    log:
+        PATHS.log("check_source/{source}"),
+    benchmark:
+        PATHS.benchmark("check_source/{source}")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=settings(job_settings.check_source, "corpus", "source"),
+        code=code("check_source"),
+    message:
+        "{wildcards.corpus}: no test patient may have been learnt from on {wildcards.source}"
+    shell:
+        "python -m pipeline.stages.check_source --settings {params.settings:q} --code {params.code} --log {log}"
+        " --learnt {input.learnt} --learnt-splits {input.learnt_splits}"
+        " --tested {input.tested} --tested-splits {input.tested_splits} --out {output.proof}"

@@ -1,9 +1,7 @@
 # Scores of a run over its seeds, with patient-bootstrap intervals; needs the proof that the splits do not leak.
 rule evaluate:
     input:
-        predictions=lambda wildcards: INPUTS.of_seeds(wildcards, "predictions.parquet"),
-        cards=lambda wildcards: INPUTS.of_seeds(wildcards, "card.json"),
-        splits=PATHS.of("splits.parquet"),
+        unpack(INPUTS.of_evaluation),
     output:
         metrics=PATHS.of("{task}-{len}s/{run}/metrics.parquet"),
         curves=PATHS.of("{task}-{len}s/{run}/curves.json"),

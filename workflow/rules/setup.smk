@@ -41,6 +41,7 @@ STRICT = (
 
 wildcard_constraints:
     corpus="[A-Za-z0-9_.-]+",
+    source="[A-Za-z0-9_.-]+",
     shard="(train|validation|test)-[0-9]+",
     task="detection|classification|pretraining",
     len="[0-9]+",
