@@ -44,11 +44,13 @@ def fold_scores(folds: Sequence[RunEntry], metric: str, settings: EvaluationSett
 
 
 def _joined(folds: Sequence[Predicted]) -> Predicted:
-    columns = {
-        name: np.concatenate([getattr(fold, name) for fold in folds])
-        for name in ("labels", "probabilities", "predicted", "patients")
-    }
-    return Predicted(seed=folds[0].seed, **columns)
+    return Predicted(
+        seed=folds[0].seed,
+        labels=np.concatenate([fold.labels for fold in folds]),
+        probabilities=np.concatenate([fold.probabilities for fold in folds]),
+        predicted=np.concatenate([fold.predicted for fold in folds]),
+        patients=np.concatenate([fold.patients for fold in folds]),
+    )
 
 
 def _mean(found: list[list[Predicted]], key: Key, classes: tuple[str, ...], settings: EvaluationSettings) -> Score:

@@ -81,6 +81,8 @@ rule scoreboard:
         resources=REPORT_RESOURCES,
     output:
         page=report(PAPER_FOLDER + "index.html", category="paper"),
+        table=PAPER_FOLDER + "scoreboard.parquet",
+        text=PAPER_FOLDER + "scoreboard.csv",
     log:
         PAPER_FOLDER + "logs/scoreboard.log",
     benchmark:

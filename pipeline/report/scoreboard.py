@@ -1,0 +1,154 @@
+"""The scoreboard: every table and figure of the paper on one page, measured beside published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.report.blocks import Block, Figure, Links, Note, Points, Section, Table, Text, cell
+from pipeline.report.caveats import caveats
+from pipeline.report.page import Page
+from pipeline.report.picture import Picture, plural
+from pipeline.report.provenance import versions
+from pipeline.report.published import SOURCE
+from pipeline.report.scoreboard_tables import count_table, remarks, score_table
+from pipeline.settings.evaluation import OcclusionSettings
+from pipeline.settings.paper import ScoreboardSettings
+from pipeline.store import read_json, read_table
+
+SYNTHETIC_LINE = (
+    "SYNTHETIC DATA: every published number on this page is context only. It was measured on other data (TUSZ v1.5.2), "
+    "so no difference between measured and published says anything about the method. No clinical claim."
+)
+REAL_LINE = "Recordings supplied by the user. Research use only; not a medical device."
+COUNTED = ("table01", "table05", "table07")
+
+
+@dataclass
+class Board:
+    """What the page shows: contents of the tables' JSON files, pictures, comparisons between runs."""
+
+    tables: list[dict[str, Any]]
+    figures: list[Picture]
+    comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the main corpus of any table is."""
+        return any(content["synthetic"] for content in self.tables)
+
+
+def read_board(folder: Path) -> Board:
+    """Read table*.json, figure*.png with their JSON, and comparisons.parquet where it is there."""
+    tables = [read_json(path) for path in sorted(folder.glob("table*.json"))]
+    figures = [read_picture(path) for path in sorted(folder.glob("figure*.json"))]
+    compared = folder / "comparisons.parquet"
+    return Board(tables, figures, read_table(compared) if compared.exists() else pd.DataFrame())
+
+
+def read_picture(path: Path) -> Picture:
+    """A figure from its JSON and the PNG beside it."""
+    content = read_json(path)
+    words = {name: content[name] for name in ("title", "caption", "alt", "numbers")}
+    return Picture(name=path.stem, png=path.with_suffix(".png").read_bytes(), **words)
+
+
+def board_page(
+    board: Board, settings: ScoreboardSettings, *, occlusion: OcclusionSettings, compat: Mapping[str, bool | str]
+) -> Page:
+    """The whole page."""
+    corpus = board.tables[0]["corpus"] if board.tables else ""
+    parts = [_brief(board), _protocol(board, compat)]
+    parts += [_table_section(content, board.comparisons) for content in board.tables]
+    parts += [_figures(board)]
+    return Page(
+        title=f"{settings.title}: scoreboard",
+        subtitle=f"Every table and figure of Tang et al., ICLR 2022, measured on corpus “{corpus}” beside published",
+        banner=SYNTHETIC_LINE if board.synthetic else REAL_LINE,
+        synthetic=board.synthetic,
+        sections=parts,
+        caveats=caveats(synthetic=board.synthetic, occlusion=occlusion),
+        provenance=[*versions(), ("Corpus", corpus), ("Published numbers", SOURCE)],
+    )
+
+
+def all_cells(board: Board) -> pd.DataFrame:
+    """The cells of every table in one frame."""
+    return pd.DataFrame([one for content in board.tables for one in content["cells"]])
+
+
+def _brief(board: Board) -> Section:
+    rows = []
+    for content in board.tables:
+        cells = content["cells"]
+        printed = [one for one in cells if one["published"] is not None]
+        measured = [one for one in printed if one["measured"] is not None]
+        why = "; ".join(dict.fromkeys(one["reason"] for one in printed if one["measured"] is None))
+        rows.append([content["title"], cell(len(printed)), cell(len(measured)), why or "–"])
+    heads = ["table", "published values", "of them measured", "why not all"]
+    counts = Table("brief", "What was measured", heads, rows, frozenset({1, 2}))
+    text = (
+        "Measured values are means over seeds, ± their standard deviation, with the bootstrap interval over test "
+        "patients in brackets; published ones are means ± standard deviation over five runs. Letters mark where the "
+        "protocol differs from the published one; below each table every run's differences stand in words."
+    )
+    return Section("brief", "In brief", [Text(text), counts])
+
+
+def _protocol(board: Board, compat: Mapping[str, bool | str]) -> Section:
+    """The grid that was run, computed from what the cells say, and the switches of `compat`."""
+    cells = [one for content in board.tables for one in content["cells"] if one["run"]]
+    found: dict[str, dict[str, set[str]]] = {}
+    for one in cells:
+        for mark in filter(None, one["marks"].split("; ")):
+            letter, _, words = mark.partition(" ")
+            found.setdefault(letter, {}).setdefault(words, set()).add(one["run"])
+    rows = [
+        [f"{letter} {words}", plural(len(runs), "run"), ", ".join(sorted(runs))]
+        for letter, known in sorted(found.items())
+        for words, runs in known.items()
+    ]
+    meaning = {letter: text for content in board.tables for letter, text in content["marks"].items()}
+    blocks: list[Block] = [Points([(f"{letter}:", f"{text}.") for letter, text in sorted(meaning.items())])]
+    if rows:
+        caption = "Every difference from the published protocol, and the runs that it concerns"
+        blocks.append(Table("protocol", caption, ["difference", "runs", "names"], rows, folded=True))
+    grid = {(one["run"], one["task"], one["clip_s"], one["corpus"]) for one in cells}
+    seeds = sorted({int(one["n_seeds"]) for one in cells if one["n_seeds"]})
+    if grid:
+        text = f"Grid that was run: {plural(len({run for run, *_ in grid}), 'run')}, on {len(grid)} combinations with "
+        text += f"task, clip length and corpus; {' or '.join(map(str, seeds))} seeds each."
+        blocks.append(Text(text))
+    switches = ", ".join(f"{name}: {value}" for name, value in sorted(compat.items()))
+    blocks.append(Text(f"Switches of the published code's defects (docs/compat.md): {switches}."))
+    return Section("protocol", "Protocol: how this differs from the paper", blocks)
+
+
+def _table_section(content: dict[str, Any], comparisons: pd.DataFrame) -> Section:
+    name, cells = content["table"], content["cells"]
+    origin = "published: other data, context only" if content["synthetic"] else f"published: {SOURCE}"
+    make = count_table if name in COUNTED else score_table
+    blocks: list[Block] = [make(name, f"{content['title']} ({origin})", cells), *remarks(content)]
+    if len(comparisons) and len(own := comparisons[comparisons["table"].astype(str).str.zfill(2) == name[-2:]]):
+        blocks.append(comparison_table(name, own))
+    return Section(name, content["title"], blocks)
+
+
+def comparison_table(name: str, rows: pd.DataFrame) -> Table:
+    """Paired differences between runs of one table, Holm-corrected within it (docs/statistics.md)."""
+    shown = rows.drop(columns=["table"])
+    texts = [[cell(value) for value in row] for row in shown.itertuples(index=False)]
+    heads = [str(one) for one in shown.columns]
+    return Table(f"{name}-comparisons", "Paired comparisons between runs", heads, texts, folded=True)
+
+
+def _figures(board: Board) -> Section:
+    if not board.figures:
+        return Section("figures", "Figures", [Note("No figure was drawn.")])
+    blocks: list[Block] = []
+    for picture in board.figures:
+        kinds = [(f"{picture.name}.{kind}", f"{picture.name}.{kind}") for kind in ("csv", "parquet", "json", "png")]
+        blocks += [Figure(picture), Links(kinds)]
+    return Section("figures", "Figures", blocks)
