@@ -28,6 +28,7 @@ SCHEMES: dict[str, dict[str, tuple[str, ...]]] = {  # spec formats.md, section 6
     },
 }  # fmt: skip
 UNTYPED = "seiz"
+MYOCLONIC = "mysz"
 FOCAL_CODES = ("fnsz", "spsz", "cpsz")
 GENERALISED_CODES = ("gnsz", "absz", "tnsz", "cnsz", "tcsz", "atsz", "mysz")
 SEIZURE_CODES = (*FOCAL_CODES, *GENERALISED_CODES, UNTYPED)  # an explicit set: `nesz` is not epileptic (T17)
@@ -70,7 +71,8 @@ def cut_clips(
     events = seizure_events(seizures)
     if task == "classification":
         placed = _event_windows(segments, events, before_onset_s=settings.before_onset_s, compat=compat)
-        return _finish(_event_clips(placed, length_s=length_s, findings=findings))
+        cut = _event_clips(placed, length_s=length_s, findings=findings)
+        return _finish(_part_myoclonic(cut, findings) if compat.mysz_split == "published" else cut)
     clips = _grid_clips(segments, length_s=length_s, findings=findings)
     if task == "pretraining":
         return _finish(_with_targets(clips, length_s))
@@ -233,6 +235,24 @@ def _event_clips(placed: pd.DataFrame, *, length_s: int, findings: Findings) -> 
         item=clips["clip"], frame=0, target_frame=-1, label=-1, codes=clips["code"],
         focal=focal_kind(meets, SEIZURE_CODES),
     )  # fmt: skip
+
+
+def _part_myoclonic(clips: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """The split of myoclonic clips as in Table 9: a patient's first in training, the second in validation, and so on.
+
+    Only of training and validation patients who have two or more; clips of any other type stay with their patient.
+    The two of TUSZ v1.5.2 are one patient's, so that the paper validates on a patient of the training set.
+    """
+    chosen = clips[(clips["code"] == MYOCLONIC) & (clips["split"] != "test")]
+    chosen = chosen[chosen["patient"].duplicated(keep=False)].sort_values(["patient", "recording", "start_s"])
+    place = chosen.groupby("patient").cumcount()
+    parted = pd.Series(np.where(place % 2, "validation", "train"), chosen.index, dtype=object)
+    for row in chosen[chosen["split"] != parted].to_dict("records"):
+        findings.for_recording(row["recording"]).add(
+            "clip_in_other_split", f"{row['code']} clip from {row['start_s']:g} s leaves the {row['split']} split",
+            severity="warn", action="note", value=row["split"], seconds_affected=float(row["length_s"]),
+        )  # fmt: skip
+    return clips.assign(split=parted.reindex(clips.index).fillna(clips["split"]))
 
 
 def _event_windows(

@@ -6,6 +6,8 @@ from pipeline.settings.base import Count, NotNegative, Section
 
 Task = Literal["detection", "classification", "pretraining"]
 
+MyoclonicSplit = Literal["patient", "published"]  # compat.mysz_split
+
 
 class ClipSettings(Section):
     """Clip rules (Tang et al. 2022, section 3.1 and appendix)."""
@@ -19,3 +21,4 @@ class ClipCompat(Section):
 
     label_edge: Literal["half_open", "touching"]
     clip_start_offset: bool
+    mysz_split: MyoclonicSplit = "patient"  # told only where it is `published` and has an effect

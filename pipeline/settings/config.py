@@ -6,7 +6,7 @@ from pydantic import field_validator
 
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
-from pipeline.settings.clips import ClipSettings
+from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
@@ -71,6 +71,7 @@ class CompatConfig(Section):
     scale_zero_bins: bool
     label_edge: Literal["half_open", "touching"]
     clip_start_offset: bool
+    mysz_split: MyoclonicSplit
     threshold_strict: bool
 
 

@@ -51,6 +51,7 @@ def main() -> None:
         table = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)
     except NotFinite as error:
         raise command.StageError(f"{arguments.model}: {error}") from None
+    table = table[table["split"] != "train"].reset_index(drop=True)  # there under compat.mysz_split: published
     write_table(arguments.predictions, table)
     log.info(
         "%d clips, %d of them predicted as labelled", len(table), int((table["predicted"] == table["label"]).sum())

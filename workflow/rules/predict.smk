@@ -1,7 +1,7 @@
 # Probabilities of one model for every validation and test clip.
 rule predict:
     input:
-        unpack(lambda wildcards: INPUTS.of_run(wildcards, "validation", "test")),
+        unpack(INPUTS.of_predicting),
         model=PATHS.run + "model.safetensors",
         card=PATHS.run + "card.json",
     output:
