@@ -13,7 +13,7 @@ rule occlude:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.occlude")
     threads: CFG.device.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=240,
     params:

@@ -12,7 +12,7 @@ rule pretrain:
         PATHS.benchmark("pretraining-{len}s/{encoder}")
     threads: CFG.device.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=1440,
     params:

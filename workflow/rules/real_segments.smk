@@ -55,7 +55,7 @@ rule score_segments:
         f"{CFG.results}/real-segments/benchmarks/score_segments.tsv"
     threads: CFG.device.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=4000,
         runtime=60,
     params:

@@ -35,7 +35,7 @@ rule record_split:
         PATHS.benchmark("record_split")
     threads: CFG.device.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=720,
     params:

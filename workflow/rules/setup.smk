@@ -34,6 +34,8 @@ CONFIGS = {name: CFG.of(name) for name in CFG.corpora}  # each with its own comp
 PATHS = Paths(CFG.results)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
+# Jobs that want a GPU run one at a time (profile); with `device.device: cpu` none does, and as many as there are cores run.
+GPU = 0 if CFG.device.device == "cpu" else 1
 STRICT = (
     "--strict" if CFG.signals.strict else ""
 )  # for stages that use no other setting of signals

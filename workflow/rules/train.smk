@@ -14,7 +14,7 @@ rule train:
         task="detection|classification",
     threads: CFG.device.threads
     resources:
-        gpu=1,
+        gpu=GPU,
         mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
         runtime=720,
     params:
