@@ -19,6 +19,7 @@ REASONS = {
     "precision": "no clip was given this class",
     "recall": "no clip of this class",
     "f1": "no clip of this class, and none was given it",
+    **dict.fromkeys(("temperature", "brier_scaled", "ece_scaled"), "the validation clips hold one class only"),
 }
 
 
@@ -36,7 +37,7 @@ def auroc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Float
     ups = np.add.reduceat(weights[:, order] * positive[order], first, axis=1)  # per distinct score
     downs = np.add.reduceat(weights[:, order] * ~positive[order], first, axis=1)
     below = np.cumsum(downs, axis=1) - downs
-    return _ratio((ups * (below + 0.5 * downs)).sum(axis=1), ups.sum(axis=1) * downs.sum(axis=1))
+    return ratio((ups * (below + 0.5 * downs)).sum(axis=1), ups.sum(axis=1) * downs.sum(axis=1))
 
 
 def auprc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
@@ -45,8 +46,8 @@ def auprc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Float
     _, first = np.unique(-scores[order], return_index=True)
     ups = np.add.reduceat(weights[:, order] * positive[order], first, axis=1)
     everything = np.add.reduceat(weights[:, order], first, axis=1)
-    precision = _ratio(np.cumsum(ups, axis=1), np.cumsum(everything, axis=1))
-    return _ratio((np.nan_to_num(precision) * ups).sum(axis=1), ups.sum(axis=1))
+    precision = ratio(np.cumsum(ups, axis=1), np.cumsum(everything, axis=1))
+    return ratio((np.nan_to_num(precision) * ups).sum(axis=1), ups.sum(axis=1))
 
 
 def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer], weights: Floats, n_classes: int) -> Floats:
@@ -59,11 +60,11 @@ def class_metrics(matrix: Floats, classes: tuple[str, ...]) -> dict[Key, Floats]
     """Metrics of confusion matrices (d, c, c): per class, weighted and macro, and the majority guess as reference."""
     hits, true, given = np.einsum("dcc->dc", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
     total = matrix.sum(axis=(1, 2))
-    recall, precision, f1 = _ratio(hits, true), _ratio(hits, given), _ratio(2 * hits, true + given)
-    share = _ratio(true, total[:, None])
+    recall, precision, f1 = ratio(hits, true), ratio(hits, given), ratio(2 * hits, true + given)
+    share = ratio(true, total[:, None])
     largest = share.max(axis=1)
     found: dict[Key, Floats] = {
-        Key("accuracy", ""): _ratio(hits.sum(axis=1), total),
+        Key("accuracy", ""): ratio(hits.sum(axis=1), total),
         Key("weighted_f1", ""): (share * np.nan_to_num(f1)).sum(axis=1),
         Key("macro_f1", ""): _mean_of_defined(f1),
         Key("majority_weighted_f1", ""): largest * 2 * largest / (1 + largest),  # always the most frequent class
@@ -111,22 +112,12 @@ def reason(key: Key) -> str:
     return REASONS.get(key.metric, "there are no clips")
 
 
-def reliability(positive: NDArray[np.bool_], probabilities: Floats, *, bins: int = 10) -> dict[str, list[float | int]]:
-    """Of equal bins of the predicted probability: mean prediction, observed share, number of clips (occupied bins)."""
-    place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    used = np.flatnonzero(count)
-    mean = np.bincount(place, weights=probabilities, minlength=bins)[used] / count[used]
-    observed = np.bincount(place, weights=positive, minlength=bins)[used] / count[used]
-    return {"predicted": mean.tolist(), "observed": observed.tolist(), "n_clips": count[used].tolist()}
-
-
 def _mean_of_defined(values: Floats) -> Floats:
     """Row means over the values that are not NaN; NaN where none is."""
     defined = np.isfinite(values)
-    return _ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))
+    return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64))
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def ratio(above: Floats, below: Floats) -> Floats:
     """above / below, NaN where below is 0."""
     return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below > 0)

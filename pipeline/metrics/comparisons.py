@@ -170,9 +170,10 @@ def check_same(one: Description, other: Description, who: str) -> None:
     pairs = [(patients, others), (clips, other_clips) if named else (labels, other_labels)]
     if all(np.array_equal(mine, theirs) for mine, theirs in pairs):  # type: ignore[arg-type]
         return
+    n_patients = f"{len(np.unique(patients))} and {len(np.unique(others))} patients"
     raise DifferentClips(
-        f"{who} predicted different test clips ({len(labels)} and {len(other_labels)} clips, of "
-        f"{len(np.unique(patients))} and {len(np.unique(others))} patients); predict both on the same corpus, task, clip length and scheme"
+        f"{who} predicted different test clips ({len(labels)} and {len(other_labels)}, of {n_patients}); predict both "
+        "on the same corpus, task, clip length and scheme"
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.clip_metrics import confusion, reliability
+from pipeline.metrics.calibration import reliability
+from pipeline.metrics.clip_metrics import confusion
 
 MAX_POINTS = 400
 
@@ -50,20 +51,27 @@ def model_curves(
     *,
     classes: tuple[str, ...],
     threshold: float | None,
+    bins: int,
+    scaled: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Everything that is drawn of one model; probabilities (i, c), one column for detection.
 
+    `scaled` are the probabilities after temperature scaling; `reliability_scaled` is missing without them.
     Detection: the curves are those of the seizure class. Classification: one set of curves a class, one versus rest.
     """
     if threshold is not None:
         positive, p = labels == 1, probabilities[:, 0]
         drawn: dict[str, Any] = ranking_curves(positive, p)
         drawn["point"] = operating_point(positive, predicted == 1, threshold)
-        drawn["reliability"] = reliability(positive, p)
+        drawn["reliability"] = reliability(positive, p, bins=bins)
+        after = None if scaled is None else reliability(positive, scaled[:, 0], bins=bins)
     else:
         per_class = {name: ranking_curves(labels == k, probabilities[:, k]) for k, name in enumerate(classes)}
-        hit = predicted == labels
-        drawn = {"classes": per_class, "reliability": reliability(hit, probabilities.max(axis=1))}
+        top = reliability(labels == probabilities.argmax(axis=1), probabilities.max(axis=1), bins=bins)
+        drawn = {"classes": per_class, "reliability": top}
+        after = None if scaled is None else reliability(labels == scaled.argmax(axis=1), scaled.max(axis=1), bins=bins)
+    if after is not None:
+        drawn["reliability_scaled"] = after
     size = 2 if threshold is not None else len(classes)
     matrix = confusion(labels, predicted, np.ones((1, len(labels))), size)[0]
     return drawn | {"confusion": matrix.astype(int).tolist()}

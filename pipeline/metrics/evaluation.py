@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.metrics.calibration import classification_calibration, detection_calibration
 from pipeline.metrics.clip_metrics import Key, classification_metrics, detection_metrics, reason
 from pipeline.metrics.intervals import interval, patient_weights
 from pipeline.settings.evaluation import EvaluationSettings
@@ -21,7 +22,10 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Predicted:
-    """Test clips of one seed: labels (i,), probabilities (i, c), predicted classes (i,), owners (i,), names (i,)."""
+    """Test clips of one seed: labels (i,), probabilities (i, c), predicted classes (i,), owners (i,), names (i,).
+
+    `scaled` (i, c): probabilities at the `temperature` that suits the validation clips best; None: there is none.
+    """
 
     seed: int
     labels: NDArray[np.int64]
@@ -29,13 +33,28 @@ class Predicted:
     predicted: NDArray[np.int64]
     patients: NDArray[Any]
     clips: NDArray[Any] | None = None
+    scaled: NDArray[np.float64] | None = None
+    temperature: float | None = None
 
 
 def measure(one: Predicted, classes: tuple[str, ...], weights: NDArray[np.float64]) -> dict[Key, NDArray[np.float64]]:
-    """Every metric for every row of clip weights (d, i); one class name means detection."""
+    """Every metric but those of calibration, for every row of clip weights (d, i); one class name means detection."""
     if len(classes) == 1:
         return detection_metrics(one.labels, one.probabilities[:, 0], one.predicted, weights)
     return classification_metrics(one.labels, one.probabilities, one.predicted, weights, classes)
+
+
+def calibrated(
+    one: Predicted, classes: tuple[str, ...], weights: NDArray[np.float64], *, bins: int
+) -> dict[Key, NDArray[np.float64]]:
+    """The metrics of calibration (calibration.py), and the temperature, which is the same in every draw."""
+    temperature = {Key("temperature", ""): np.full(len(weights), np.nan if one.scaled is None else one.temperature)}
+    if len(classes) == 1:
+        scaled = None if one.scaled is None else one.scaled[:, 0]
+        found = detection_calibration(one.labels, one.probabilities[:, 0], scaled, weights, bins=bins)
+    else:
+        found = classification_calibration(one.labels, one.probabilities, one.scaled, weights, classes, bins=bins)
+    return found | temperature
 
 
 def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings: EvaluationSettings) -> pd.DataFrame:
@@ -45,7 +64,7 @@ def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings
     metrics have no value and a reason; without any test clip that is all of them (faults.md, row 31).
     """
     n_clips, n_patients = len(seeds[0].labels), len(np.unique(seeds[0].patients))
-    plain = [measure(one, classes, np.ones((1, n_clips))) for one in seeds]
+    plain = [_everything(one, classes, np.ones((1, n_clips)), settings) for one in seeds]
     drawn = [_bootstrap(one, classes, settings) for one in seeds]
     rows = []
     for key in plain[0]:
@@ -58,7 +77,14 @@ def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings
             )
     table = pd.DataFrame(rows).assign(**({} if n_clips else {"reason": NO_CLIP}))
     table = table.astype(dict.fromkeys(["value", "std", "low", "high"], np.float64))
+    table.loc[table["metric"] == "temperature", ["low", "high"]] = np.nan  # was fitted on other clips
     return table.assign(n_clips=n_clips, n_patients=n_patients)[COLUMNS]
+
+
+def _everything(
+    one: Predicted, classes: tuple[str, ...], weights: NDArray[np.float64], settings: EvaluationSettings
+) -> dict[Key, NDArray[np.float64]]:
+    return measure(one, classes, weights) | calibrated(one, classes, weights, bins=settings.calibration_bins)
 
 
 def _bootstrap(
@@ -66,10 +92,9 @@ def _bootstrap(
 ) -> dict[Key, NDArray[np.float64]]:
     rng = np.random.default_rng(settings.seed)
     if not len(one.labels):
-        return measure(one, classes, np.ones((1, 0)))
-    blocks = [
-        measure(one, classes, weights) for weights in patient_weights(one.patients, draws=settings.bootstrap, rng=rng)
-    ]
+        return _everything(one, classes, np.ones((1, 0)), settings)
+    draws = patient_weights(one.patients, draws=settings.bootstrap, rng=rng)
+    blocks = [_everything(one, classes, weights, settings) for weights in draws]
     return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
 
 

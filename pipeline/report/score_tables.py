@@ -22,7 +22,17 @@ COLUMNS = {
         "majority_weighted_f1": "weighted F1 of always guessing the most frequent class",
     },
 }  # fmt: skip
-PER_CLASS = {"recall": "recall", "precision": "precision", "f1": "F1", "auroc": "AUROC, one versus rest"}
+CALIBRATION = {
+    "brier": "Brier score", "brier_scaled": "Brier score, scaled", "ece": "ECE", "ece_mass": "ECE, bins of equal mass",
+    "ece_classwise": "ECE, mean of the classes", "ece_scaled": "ECE, scaled", "temperature": "temperature",
+}  # fmt: skip
+PER_CLASS = {
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
+    "auroc": "AUROC, one versus rest",
+    "ece": "ECE, one versus rest",
+}
 
 
 @dataclass(frozen=True)
@@ -52,13 +62,27 @@ class Scored:
 
 def score_table(key: str, task: str, runs: list[Scored], *, synthetic: bool) -> Table | Note:
     """One row a run, one column a metric that is defined for any of them."""
-    rows = [[_name(run.entry), *(_cell(run, metric) for metric in COLUMNS[task])] for run in runs]
-    kept = [i for i in range(len(rows[0])) if i == 0 or any(row[i] != "–" for row in rows)]
-    if len(kept) == 1:
-        return Note("No score is defined on these test clips.")
-    columns = ["run", *COLUMNS[task].values()]
     origin = "other data, context only" if synthetic else "mean ± std over five runs"
     caption = f"Test scores, mean over seeds [patient interval]; published: {SOURCE} ({origin})"
+    return _table(key, caption, COLUMNS[task], runs) or Note("No score is defined on these test clips.")
+
+
+def calibration_table(key: str, runs: list[Scored]) -> Table | Note:
+    """The same of how far probabilities are what happens."""
+    caption = (
+        "Calibration on the test clips, mean over seeds [patient interval]; 0 is best. ECE: expected calibration "
+        "error. Scaled: logits over the temperature that suits the validation clips best, which changes no ranking"
+    )
+    made = _table(f"{key}-calibration", caption, CALIBRATION, runs)
+    return made or Note("No calibration is defined on these test clips.")
+
+
+def _table(key: str, caption: str, metrics: dict[str, str], runs: list[Scored]) -> Table | None:
+    rows = [[_name(run.entry), *(_cell(run, metric) for metric in metrics)] for run in runs]
+    kept = [i for i in range(len(rows[0])) if i == 0 or any(row[i] != "–" for row in rows)]
+    if len(kept) == 1:
+        return None
+    columns = ["run", *metrics.values()]
     return Table(key, caption, [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 

@@ -12,8 +12,18 @@ from pipeline.report.inventory import Results
 from pipeline.report.overview import Chapter
 from pipeline.report.picture import plural, slug
 from pipeline.report.published import SOURCE
+from pipeline.report.reliability import reliability_picture
 from pipeline.report.score_files import drawn_curves, over_seeds, read_curves
-from pipeline.report.score_tables import HEADLINE, Scored, class_table, in_print, metrics_frame, n_of, score_table
+from pipeline.report.score_tables import (
+    HEADLINE,
+    Scored,
+    calibration_table,
+    class_table,
+    in_print,
+    metrics_frame,
+    n_of,
+    score_table,
+)
 from pipeline.settings.report import ReportSettings
 
 Groups = dict[tuple[str, int], list[Scored]]
@@ -76,8 +86,18 @@ def _chapter(task: str, length_s: int, runs: list[Scored], look: dict[str, Any])
             blocks.append(Note("No curve: the test clips hold one class only."))
     else:
         blocks.append(class_table(key, runs))
+    blocks += _calibration(key, task, length_s, runs, look)
     blocks += [_confusion(run, look) for run in runs]
     return Chapter(Section(key, f"{task.capitalize()}, {length_s}-s clips", blocks))
+
+
+def _calibration(key: str, task: str, length_s: int, runs: list[Scored], look: dict[str, Any]) -> list[Block]:
+    blocks: list[Block] = [calibration_table(key, runs)]
+    curves = {run.entry.run: run.curves for run in runs if run.curves.get("n_clips")}
+    if curves:
+        title = f"Reliability, {task} on {length_s}-s clips"
+        blocks.append(Figure(reliability_picture(f"reliability-{key}", title, curves, **look)))
+    return blocks
 
 
 def _bars(key: str, task: str, length_s: int, runs: list[Scored], look: dict[str, Any]) -> Figure | None:

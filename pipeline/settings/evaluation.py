@@ -11,6 +11,7 @@ class EvaluationConfig(Section):
     bootstrap: Count
     confidence: Confidence
     seed: Seed
+    calibration_bins: Count  # of the predicted probability: reliability curve, calibration error
 
 
 class EvaluationSettings(EvaluationConfig):

@@ -2,8 +2,9 @@
 
 In: predictions and card of every seed, in one order; the splits that `check_splits` found clean. Out: metrics.parquet
 (run, task, length_s, seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients,
-reason) and curves.json (per seed: fpr, tpr, recall, precision, point, reliability, confusion; classification has the
-curves per class under `classes`).
+reason) and curves.json (per seed: fpr, tpr, recall, precision, point, reliability, reliability_scaled, confusion;
+classification has the curves per class under `classes`). What is `scaled` had its temperature fitted on the validation
+clips (docs/statistics.md); ranking and operating point are of the probabilities as they were predicted.
 """
 
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.clips import classes as scheme_classes
+from pipeline.metrics.calibration import fit_temperature, rescaled
 from pipeline.metrics.curves import model_curves
 from pipeline.metrics.evaluation import Predicted, metrics_table
 from pipeline.metrics.thresholds import predict
@@ -34,14 +37,34 @@ class Settings(Section):
 
 
 def read_predicted(path: Path, card: dict[str, Any], classes: tuple[str, ...], *, strict: bool) -> Predicted:
-    """The test clips of one seed's predictions, at the card's threshold; clips in the order of their names."""
-    table = read_table(path)
-    table = table[table["split"] == "test"].sort_values("clip", kind="stable")
+    """The test clips of one seed's predictions, at the card's threshold; clips in the order of their names.
+
+    The temperature is fitted on the validation clips of the same file.
+    """
+    everything = read_table(path)
+    table = everything[everything["split"] == "test"].sort_values("clip", kind="stable")
     p = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
     threshold = card["threshold"]
     predicted = table["predicted"].to_numpy() if threshold is None else predict(p[:, 0], threshold, strict=strict)
-    labels = table["label"].to_numpy(dtype=np.int64)
-    return Predicted(card["seed"], labels, p, predicted, table["patient"].to_numpy(dtype=object).astype(str))
+    validation = everything[everything["split"] == "validation"]
+    temperature = fit_temperature(validation["label"].to_numpy(dtype=np.int64), _logits(validation, classes))
+    scaled = None if temperature is None else rescaled(_logits(table, classes), temperature).reshape(p.shape)
+    return Predicted(
+        card["seed"],
+        table["label"].to_numpy(dtype=np.int64),
+        p,
+        predicted,
+        table["patient"].to_numpy(dtype=object).astype(str),
+        clips=table["clip"].to_numpy(dtype=object).astype(str),
+        scaled=scaled,
+        temperature=temperature,
+    )
+
+
+def _logits(table: pd.DataFrame, classes: tuple[str, ...]) -> NDArray[np.float64]:
+    """(i, c), or (i,) of the one logit of detection."""
+    logits = table[[f"logit_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    return logits[:, 0] if len(classes) == 1 else logits
 
 
 def check_patients(seeds: list[Predicted], splits: pd.DataFrame, path: Path) -> None:
@@ -77,21 +100,23 @@ def main() -> None:
     for place, (name, value) in enumerate(head.items()):
         table.insert(place, name, value)
     write_table(arguments.metrics, table)
-    write_json(arguments.curves, head | curves(seeds, cards, classes))
+    bins = settings.evaluation.calibration_bins
+    write_json(arguments.curves, head | curves(seeds, cards, classes, bins=bins))
     for row in table[(table["seed"] == -1) & (table["class"] == "")].to_dict("records"):
         log.info("%s %.4f [%.4f, %.4f] %s", row["metric"], row["value"], row["low"], row["high"], row["reason"])
 
 
-def curves(seeds: list[Predicted], cards: list[dict[str, Any]], classes: tuple[str, ...]) -> dict[str, Any]:
+def curves(
+    seeds: list[Predicted], cards: list[dict[str, Any]], classes: tuple[str, ...], *, bins: int
+) -> dict[str, Any]:
     """Content of curves.json below its head."""
     labels = seeds[0].labels
     detection = len(classes) == 1
     names = ["background", "seizure"] if detection else list(classes)
-    drawn = [
-        {"seed": one.seed}
-        | model_curves(one.labels, one.probabilities, one.predicted, classes=classes, threshold=card["threshold"])
-        for one, card in zip(seeds, cards, strict=True)
-    ]
+    drawn = []
+    for one, card in zip(seeds, cards, strict=True):
+        how: dict[str, Any] = {"classes": classes, "threshold": card["threshold"], "bins": bins, "scaled": one.scaled}
+        drawn.append({"seed": one.seed} | model_curves(one.labels, one.probabilities, one.predicted, **how))
     return {
         "classes": names,
         "n_clips": len(labels),

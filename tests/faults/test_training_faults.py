@@ -20,7 +20,7 @@ from pipeline.training.job import Inputs, Outputs, run_job
 from tests.training.training_files import Files, fit_settings, make_files
 
 ROOT = Path(__file__).parents[2]
-EVALUATION = EvaluationSettings(bootstrap=50, confidence=0.95, seed=0, threshold_strict=False)
+EVALUATION = EvaluationSettings(bootstrap=50, confidence=0.95, seed=0, threshold_strict=False, calibration_bins=10)
 FOUR = ("CF", "GN", "AB", "CT")
 
 
@@ -70,9 +70,9 @@ def test_row31_a_class_that_the_test_clips_lack_keeps_its_rows() -> None:
 
 
 def test_row31_the_stage_evaluate_writes_a_table_without_test_patients(tmp_path: Path) -> None:
-    columns = ["clip", "recording", "patient", "split", "start_s", "length_s", "label", "p_seizure", "predicted"]
-    write_table(tmp_path / "predictions.parquet", pd.DataFrame([["c", "r", "p", "validation", 0.0, 12, 1, 0.7, 1]],
-                                                               columns=columns))  # fmt: skip
+    clip = {"clip": "c", "recording": "r", "patient": "p", "split": "validation", "start_s": 0.0, "length_s": 12,
+            "label": 1, "p_seizure": 0.7, "logit_seizure": 0.8, "predicted": 1}  # fmt: skip
+    write_table(tmp_path / "predictions.parquet", pd.DataFrame([clip]))
     write_json(tmp_path / "card.json", {"threshold": 0.5, "seed": 0})
     write_table(tmp_path / "splits.parquet", pd.DataFrame({"patient": ["p"], "split": ["validation"]}))
     settings = {"run": "r", "task": "detection", "length_s": 12, "scheme": "four",

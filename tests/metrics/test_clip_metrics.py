@@ -12,7 +12,6 @@ from pipeline.metrics.clip_metrics import (
     auroc,
     classification_metrics,
     detection_metrics,
-    reliability,
 )
 from pipeline.metrics.curves import model_curves, ranking_curves
 
@@ -98,14 +97,7 @@ def test_operating_point_lies_on_the_curve_and_confusion_adds_up() -> None:
     rng = np.random.default_rng(4)
     labels, p = rng.integers(0, 2, 60), rng.random(60)
     threshold = float(np.sort(p)[20])
-    drawn = model_curves(labels, p[:, None], (p >= threshold).astype(int), classes=("seizure",), threshold=threshold)
+    how = {"classes": ("seizure",), "threshold": threshold, "bins": 5}
+    drawn = model_curves(labels, p[:, None], (p >= threshold).astype(int), **how)
     assert (drawn["point"]["fpr"], drawn["point"]["tpr"]) in zip(drawn["fpr"], drawn["tpr"], strict=True)
     assert np.array(drawn["confusion"]).sum(axis=1).tolist() == np.bincount(labels).tolist()
-
-
-def test_reliability_of_calibrated_predictions_is_the_diagonal() -> None:
-    rng = np.random.default_rng(5)
-    p = rng.random(200_000)
-    bins = reliability(rng.random(200_000) < p, p)
-    np.testing.assert_allclose(bins["observed"], bins["predicted"], atol=0.02)
-    assert sum(bins["n_clips"]) == 200_000

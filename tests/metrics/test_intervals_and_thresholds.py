@@ -13,7 +13,7 @@ from pipeline.metrics.intervals import interval, patient_weights
 from pipeline.metrics.thresholds import best_f1_threshold, predict
 from pipeline.settings.evaluation import EvaluationSettings
 
-SETTINGS = EvaluationSettings(bootstrap=300, confidence=0.95, seed=0, threshold_strict=False)
+SETTINGS = EvaluationSettings(bootstrap=300, confidence=0.95, seed=0, threshold_strict=False, calibration_bins=10)
 
 
 def clustered(rng: np.random.Generator, n_patients: int = 12, each: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def test_best_threshold_against_exhaustive_search(seed: int, n: int) -> None:
     assert found == min(t for t, score in scores.items() if score == scores[found])
 
 
-def test_threshold_itself_counts_unless_strict() -> None:
+def test_threshold_strict_the_threshold_itself_counts_or_not() -> None:
     p = np.array([0.2, 0.5, 0.7])
     assert predict(p, 0.5, strict=False).tolist() == [0, 1, 1]
     assert predict(p, 0.5, strict=True).tolist() == [0, 0, 1]

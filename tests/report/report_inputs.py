@@ -136,13 +136,15 @@ def _run_files(folder: Path, task: str) -> None:
     names = ("seizure",) if task == "detection" else classes("four")
     p = predictions[[f"p_{name}" for name in names]].to_numpy()
     labels, given = (predictions[name].to_numpy(dtype="int64") for name in ("label", "predicted"))
-    seeds = [Predicted(0, labels, p, given, predictions["patient"].to_numpy().astype(str))]
+    seeds = [Predicted(0, labels, p, given, predictions["patient"].to_numpy().astype(str), scaled=p, temperature=1.0)]
     table = metrics_table(
-        seeds, names, EvaluationSettings(bootstrap=20, confidence=0.95, seed=0, threshold_strict=False)
+        seeds,
+        names,
+        EvaluationSettings(bootstrap=20, confidence=0.95, seed=0, threshold_strict=False, calibration_bins=10),
     )
     write_table(folder / f"{task}-metrics.parquet", table.assign(run="dist", task=task, length_s=LENGTH_S))
     card = {"threshold": 0.5 if task == "detection" else None}
-    write_json(folder / f"{task}-curves.json", curves(seeds, [card], names))
+    write_json(folder / f"{task}-curves.json", curves(seeds, [card], names, bins=10))
 
 
 def _inventory(folder: Path, synthetic: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from training_files import Files, fit_settings, make_files
 from pipeline.stages import command, evaluate, predict, train
 from pipeline.store import digest_result, read_json, read_table, write_json, write_table
 
-EVALUATION = {"bootstrap": 200, "confidence": 0.95, "seed": 0, "threshold_strict": False}
+EVALUATION = {"bootstrap": 200, "confidence": 0.95, "seed": 0, "threshold_strict": False, "calibration_bins": 10}
 DEVICE = fit_settings()["device"]
 
 
