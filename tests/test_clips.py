@@ -62,7 +62,7 @@ def test_window_wholly_inside_a_seizure_is_positive():
     assert (clips["label"] == 1).all()
 
 
-def test_touching_windows_count_only_under_the_published_rule():
+def test_label_edge_touching_windows_count_only_as_published():
     table = segments_of(("a", 0, 60))
     events = whole(("a", 12.0, 24.0, "gnsz"))
     assert positives(cut(table, events)[0]) == [12]
@@ -128,7 +128,7 @@ def test_classification_starts_two_seconds_before_the_onset_and_keeps_whole_seco
     assert clips["item"].tolist() == clips["clip"].tolist()
 
 
-def test_classification_at_the_start_of_a_file():
+def test_clip_start_offset_at_the_start_of_a_file():
     events = whole(("a", 0.5, 20, "gnsz"))
     assert cut(segments_of(("a", 0, 60)), events, task="classification")[0]["start_s"].tolist() == [0.0]
     published, _ = cut(segments_of(("a", 0, 60)), events, task="classification", compat=PUBLISHED)

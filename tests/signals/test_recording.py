@@ -49,7 +49,7 @@ def test_fft_is_scipy_over_the_whole_record(tmp_path, channels):
         np.testing.assert_allclose(row, scipy.signal.resample(physical(channel), 4000), atol=1e-3)
 
 
-def test_a_fraction_of_a_second_is_cut_or_squeezed(tmp_path):
+def test_D02_a_fraction_of_a_second_is_cut_or_squeezed(tmp_path):
     """D2: 20.5 s give 4,000 samples; of the first 20 s by default, of all 20.5 s as published."""
     rng = np.random.default_rng(0)
     made = scalp_channels(rng, records=41, per_record=128)
@@ -64,7 +64,7 @@ def test_a_fraction_of_a_second_is_cut_or_squeezed(tmp_path):
         opened(path, resample_length="published")
 
 
-def test_T24_electrodes_of_other_rates(tmp_path, channels):
+def test_D01_T24_electrodes_of_other_rates(tmp_path, channels):
     rng = np.random.default_rng(9)
     channels[4] = Channel("EEG C3-REF", eeg(rng, records=20, per_record=400))
     channels.append(Channel("IBI", np.ones((20, 1))))

@@ -89,7 +89,7 @@ def test_scaling_before_or_after_standardising_is_the_same(classification: Files
 
 
 @pytest.mark.parametrize("scale_zero_bins", [False, True])
-def test_bins_of_exactly_zero_amplitude_stay(tmp_path: Path, scale_zero_bins: bool) -> None:
+def test_D18_bins_of_exactly_zero_amplitude_stay(tmp_path: Path, scale_zero_bins: bool) -> None:
     files = make_files(tmp_path, "detection", clips_per_shard=4)
     with reading_frames(files.features[0]) as store:
         frames, items, lengths = store.frames[...], store.items, store.lengths
@@ -126,7 +126,7 @@ def test_reflection_swaps_left_and_right_and_twice_is_identity(classification: F
     assert order[ELECTRODES.index("P3")] == ELECTRODES.index("P4")
 
 
-def test_correlation_graph_of_a_reflected_clip_is_that_of_the_reflected_frames(classification: Files) -> None:
+def test_D06_correlation_graph_of_a_reflected_clip_is_that_of_the_reflected_frames(classification: Files) -> None:
     from training_files import GRAPHS
 
     settings = settings_for("classification", "correlation")

@@ -235,7 +235,7 @@ def test_sigkill_of_the_stage_and_a_second_run_equal_one_run(detection: Files, t
     assert digests(killed_outputs) == digests(train(detection, tmp_path / "whole", settings))
 
 
-def test_early_stopping_rules() -> None:
+def test_D14_early_stopping_rules() -> None:
     best = LoopSettings.model_validate(fit_settings(patience=2)["loop"])
     assert not loop.should_stop([3.0, 1.0, 2.0], best)
     assert loop.should_stop([3.0, 1.0, 2.0, 1.5], best)

@@ -27,7 +27,7 @@ def test_all_positives_and_as_many_negatives() -> None:
 
 
 @pytest.mark.parametrize(("negative_seed", "same"), [("run", False), ("published", True)])
-def test_negatives_follow_the_seed_of_the_run(negative_seed: str, same: bool) -> None:
+def test_D07_negatives_follow_the_seed_of_the_run(negative_seed: str, same: bool) -> None:
     first, second = (
         training_rows(PATIENTS, LABELS, settings=sampling(negative_seed=negative_seed), seed=seed) for seed in (1, 2)
     )
@@ -75,7 +75,7 @@ def test_draws_have_the_asked_distribution() -> None:
     assert (draws.scale.min(), draws.scale.max()) == pytest.approx((0.8, 1.2), abs=0.001)
 
 
-def test_published_reflection_replaces_22_of_36_edges() -> None:
+def test_D05_published_reflection_replaces_22_of_36_edges() -> None:
     """Defect D5, as the specification counts it."""
     from training_files import ELECTRODES
 
