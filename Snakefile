@@ -33,6 +33,7 @@ include: "workflow/rules/trial_summary.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/real_segments.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/compat_report.smk"
 
 
 rule all:
@@ -49,11 +50,3 @@ rule grid:
         INPUTS.plan_outputs(CFG.corpus, planning.grid_plan(CFG)),
     message:
         "every run on every task and clip length"
-
-
-rule trial:
-    input:
-        f"{CFG.results}/trial/trial.json",
-        [f"{CFG.results}/{corpus}/report/index.html" for corpus in CFG.trial.corpora],
-    message:
-        "unseen corpora (--configfile workflow/presets/trial.yaml): what holds and what does not"

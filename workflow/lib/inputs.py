@@ -1,5 +1,6 @@
 """Which files a job reads: the shards of a split, the frames, clips and graphs of a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,22 @@ TRANSFERRED_SEED = 0  # of the detection models at the source, the one that runs
 def parts_myoclonic(config: Config, task: str) -> bool:
     """Whether clips may be in another split than their patient, and so than their shard (compat.mysz_split)."""
     return task == "classification" and config.compat.mysz_split == "published"
+
+
+Seeds = Callable[[str, str, str, int], list[int]]  # of a corpus, run, task, length
+
+
+def compared_lines(config: Config, seeds: Seeds) -> list[dict[str, Any]]:
+    """What `compat_report` trains both ways: each run on each task that it is meant for and each length."""
+    asked = config.compat_report
+    return [
+        {"run": run, "task": task, "length_s": length, "scheme": config.runs[run].scheme,
+         "seeds": seeds(config.corpus, run, task, length)}
+        for run in asked.runs
+        for task in asked.tasks
+        if not (config.runs[run].auxiliary and task == "classification")
+        for length in asked.lengths_s
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,6 +205,20 @@ class Inputs:
         """One file of a run for each of its seeds in the plan."""
         seeds = self.seeds(wildcards.corpus, wildcards.run, wildcards.task, int(wildcards.len))
         return [self.paths.run.format(**{**wildcards, "seed": seed}) + name for seed in seeds]
+
+    def of_compat_report(self, corpus: str, twin: str) -> dict[str, list[str]]:
+        """Predictions and cards of every line of `compat_report`, of the main corpus and of its twin; both proofs."""
+        found: dict[str, list[str]] = {}
+        for way, name in (("default", corpus), ("published", twin)):
+            folders = [
+                self.paths.run.format(corpus=name, run=line["run"], task=line["task"], len=line["length_s"], seed=seed)
+                for line in compared_lines(self.config, self.seeds)
+                for seed in line["seeds"]
+            ]
+            found[f"{way}_predictions"] = [folder + "predictions.parquet" for folder in folders]
+            found[f"{way}_cards"] = [folder + "card.json" for folder in folders]
+            found[f"{way}_splits"] = [self.paths.of("splits.parquet").format(corpus=name)]
+        return found
 
     def plan(self, corpus: str) -> list[PlanEntry]:
         """What is to be built for a corpus: the plan of config.yaml, or the trial's for a trial corpus."""

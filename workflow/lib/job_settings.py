@@ -13,7 +13,7 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
 from pipeline.settings.runs import LOOP_OVERRIDES, MODEL_OVERRIDES, RunSettings
-from workflow.lib.inputs import parts_myoclonic
+from workflow.lib.inputs import Seeds, compared_lines, parts_myoclonic
 from workflow.lib.paths import encoder_run
 from workflow.lib.readers import hides_names
 
@@ -232,4 +232,20 @@ def score_segments(config: Config) -> dict[str, Any]:
         "batch": config.training.detection[chosen.length_s].batch_evaluation,
         "pseudonyms": chosen.pseudonyms,
         "threshold_strict": config.compat.threshold_strict,
+    }
+
+
+def compat_report(config: Config, seeds: Seeds) -> dict[str, Any]:
+    """What the comparison with the twin corpus is told; `seeds` gives those of a corpus, run, task and length."""
+    twin = config.paper.twin_corpus
+    assert twin is not None
+    ways = [config.of(name).compat.model_dump(mode="json") for name in (config.corpus, twin)]
+    return {
+        "default": config.corpus,
+        "published": twin,
+        "lines": compared_lines(config, seeds),
+        "switches": {name: [way[name] for way in ways] for name in ways[0] if ways[0][name] != ways[1][name]},
+        "default_strict": ways[0]["threshold_strict"],
+        "published_strict": ways[1]["threshold_strict"],
+        "evaluation": config.evaluation,
     }

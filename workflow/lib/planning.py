@@ -7,7 +7,7 @@ from pipeline.settings.runs import PlanEntry, RunSettings
 from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
 from workflow.lib.readers import choice
-from workflow.lib.run_checks import wrong_runs
+from workflow.lib.run_checks import wrong_compat_report, wrong_runs
 
 LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
 MAPPED = ("detection", 60)  # the maps that coverage and localisation are computed from (section 2.5)
@@ -21,7 +21,7 @@ def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
         *wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config), *wrong_corpora(config),
+        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
@@ -99,6 +99,22 @@ def _wrong_derivations(config: Config) -> list[str]:
         for switch, correct in published.items()
         if getattr(config.of(name).compat, switch) != correct
     ]
+
+
+def twin_of(config: Config) -> str:
+    """The corpus that `compat_report` compares the main one with. Raises PlanError unless only `compat` differs."""
+    twin = config.paper.twin_corpus
+    remedy = f"name one that is `like: {config.corpus}` with switches under `compat`"
+    if twin is None or twin not in config.corpora:
+        raise PlanError(f"paper.twin_corpus: {twin!r} is not in corpora; {remedy}")
+    main, other = (config.corpora[name].model_copy(update={"compat": {}}) for name in (config.corpus, twin))
+    if main != other:
+        raise PlanError(
+            f"paper.twin_corpus: {twin} has not the same recordings and splits as {config.corpus}; {remedy}"
+        )
+    if config.of(twin).compat == config.of(config.corpus).compat:
+        raise PlanError(f"paper.twin_corpus: {twin} has the same switches as {config.corpus}; {remedy}")
+    return twin
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:

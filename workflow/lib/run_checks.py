@@ -33,6 +33,24 @@ def wrong_runs(config: Config) -> list[str]:
     return found
 
 
+def wrong_compat_report(config: Config) -> list[str]:
+    """The section `compat_report`: runs and lengths that there are."""
+    asked = config.compat_report
+    wrong = [
+        f"runs: {run!r} is not in runs; {choice(run, list(config.runs))}"
+        for run in asked.runs
+        if run not in config.runs
+    ]
+    wrong += [
+        f"lengths_s: training.{task} has no entry for {length} s"
+        for task in asked.tasks
+        for length in asked.lengths_s
+        if length not in getattr(config.training, task)
+    ]
+    wrong += [f"{key}: give at least one" for key in ("runs", "tasks", "lengths_s") if not getattr(asked, key)]
+    return [f"compat_report.{problem}" for problem in wrong]
+
+
 def _plugin(run: RunSettings) -> ModuleType:
     return load_plugin("settings", f"model_{run.model}")
 

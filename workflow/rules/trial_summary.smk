@@ -40,3 +40,13 @@ rule trial_summary:
         "python -m pipeline.stages.trial_summary --settings {params.settings:q} --code {params.code} --log {log}"
         " --experiments {input.experiments} --localisations {input.localisation}"
         " --record-splits {input.record_splits} --metrics {input.metrics} --out {output.answers} --table {output.table}"
+
+
+rule:
+    name:
+        "trial"
+    input:
+        f"{CFG.results}/trial/trial.json",
+        [f"{CFG.results}/{corpus}/report/index.html" for corpus in CFG.trial.corpora],
+    message:
+        "unseen corpora (--configfile workflow/presets/trial.yaml): what holds and what does not"
