@@ -33,6 +33,7 @@ include: "workflow/rules/trial_summary.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/real_segments.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/compat_report.smk"
 
 

@@ -8,6 +8,7 @@ from pipeline.plugins import load_plugin, plugin_names
 from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.compat_report import CompatReportConfig
+from pipeline.settings.comparison import ComparisonConfig
 from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
@@ -119,6 +120,7 @@ class Config(Section):
     trial: TrialConfig
     real_segments: RealSegmentsConfig
     paper: PaperConfig
+    comparisons: ComparisonConfig
     compat_report: CompatReportConfig
     compat: CompatConfig
 

@@ -218,6 +218,11 @@ def scoreboard(config: Config) -> dict[str, Any]:
     return {"page": page, "occlusion": config.occlusion, "compat": config.compat}
 
 
+def compare(config: Config) -> dict[str, Any]:
+    chosen = {name: getattr(config.comparisons, name) for name in ("draws", "confidence", "seed")}
+    return {"comparisons": chosen | {"threshold_strict": config.compat.threshold_strict}}
+
+
 def score_segments(config: Config) -> dict[str, Any]:
     chosen = config.real_segments
     return {

@@ -78,6 +78,7 @@ rule scoreboard:
             figure=paper.FIGURES,
             kind=["png", "json"],
         ),
+        comparisons=PAPER_FOLDER + "comparisons.parquet",
         resources=REPORT_RESOURCES,
     output:
         page=report(PAPER_FOLDER + "index.html", category="paper"),
