@@ -110,7 +110,7 @@ def twin_of(config: Config) -> str:
     main, other = (config.corpora[name].model_copy(update={"compat": {}}) for name in (config.corpus, twin))
     if main != other:
         raise PlanError(
-            f"paper.twin_corpus: {twin} has not the same recordings and splits as {config.corpus}; {remedy}"
+            f"paper.twin_corpus: {twin} is otherwise unlike {config.corpus}; {remedy}"
         )
     if config.of(twin).compat == config.of(config.corpus).compat:
         raise PlanError(f"paper.twin_corpus: {twin} has the same switches as {config.corpus}; {remedy}")
