@@ -16,7 +16,14 @@ from pipeline.report.protocol import MEANING, corpus_marks, training_marks
 from pipeline.report.published import table_rows
 from pipeline.settings.corpora import SplitSettings
 from pipeline.store import read_json, write_json, write_table
-from tests.report.paper_inputs import EVALUATION, SPLITS, corpus_inventory, make_inventory, make_run, write_predictions
+from tests.report.paper_table_inputs import (
+    EVALUATION,
+    SPLITS,
+    corpus_inventory,
+    make_inventory,
+    make_run,
+    write_predictions,
+)
 
 GRAPHS = {"dist": "distance", "corr": "correlation"}
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "spec" / "paper"
