@@ -17,5 +17,8 @@ def sensitivity_at(positive: NDArray[np.bool_], scores: NDArray[np.float64], *, 
     distinct = np.append(ranked[1:] != ranked[:-1], True)
     tpr = np.append(0.0, np.cumsum(positive[order])[distinct] / n_positive)
     fpr = np.append(0.0, np.cumsum(~positive[order])[distinct] / n_negative)
-    upper = np.append(fpr[1:] != fpr[:-1], True)
-    return float(np.interp(false_positive_rate, fpr[upper], tpr[upper]))
+    left = np.searchsorted(fpr, false_positive_rate, side="right") - 1  # of equal rates the last: the upper end
+    if left == len(fpr) - 1:
+        return float(tpr[left])
+    share = (false_positive_rate - fpr[left]) / (fpr[left + 1] - fpr[left])
+    return float(tpr[left] + share * (tpr[left + 1] - tpr[left]))

@@ -84,7 +84,7 @@ def _of_class(results: Results, mapped: Mapped, klass: str) -> list[Dropped]:
     number = classes("four").index(klass)
     rows = mapped.predictions.loc[sorted(mapped.maps)]
     rows = rows[(rows["label"] == number) & (rows["predicted"] == number)]
-    rows = rows[[normalise(mapped.maps[clip]) is not None for clip in rows["clip"]]]
+    rows = rows[rows["clip"].isin([clip for clip, drop in mapped.maps.items() if normalise(drop) is not None])]
     ranked = rows.reset_index(drop=True).sort_values([f"p_{klass}", "clip"], kind="stable")
     wanted = min(EXAMPLES.get(klass, 1), len(ranked))
     places = [round((k + 1) * (len(ranked) + 1) / (wanted + 1)) - 1 for k in range(wanted)]

@@ -1,6 +1,6 @@
 """Clips that the paper's figures show: chosen by a rule that the caption states, never by eye."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,10 +104,9 @@ def crop(seen: ClipView, start: int, end: int) -> ClipView:
     )
 
 
-def ranked_clips(mapped: Mapped, group: str, keep: Callable[[float], bool]) -> list[str]:
-    """Clips of a group whose localisation `keep` accepts, best first."""
-    rows = mapped.scores[mapped.scores["focal"] == group].dropna(subset=["localisation"])
-    rows = rows[[keep(float(value)) for value in rows["localisation"]]]
+def ranked_clips(mapped: Mapped, group: str, *, above: float) -> list[str]:
+    """Clips of a group whose localisation lies above `above`, best first."""
+    rows = mapped.scores[(mapped.scores["focal"] == group) & (mapped.scores["localisation"] > above)]
     order = rows.reset_index(drop=True).sort_values(["localisation", "clip"], ascending=[False, True], kind="stable")
     return [str(clip) for clip in order["clip"] if clip in mapped.maps]
 

@@ -78,7 +78,7 @@ def _examples(results: Results, settings: FigureSettings) -> tuple[list[ClipView
         return [], None
     mapped = read_mapped(entry)
     scores = mapped.scores.loc[mapped.scores["focal"] == "focal", "localisation"].dropna()
-    names = ranked_clips(mapped, "focal", lambda value: value > WELL)
+    names = ranked_clips(mapped, "focal", above=WELL)
     owners = {name: str(mapped.predictions["patient"].to_dict()[name]) for name in names}
     other = [name for name in names if owners[name] != owners[names[0]]]
     chosen = [*names[:1], *(other or names[1:])[:1]]
