@@ -18,7 +18,7 @@ rule features_grid:
         PATHS.benchmark("features/{kind}/grid/{shard}")
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: max(1000, 3 * input.size_mb),
+        mem_mb=memory(1000, 3),
         runtime=60,
     params:
         settings=settings(job_settings.features, "kind"),
@@ -45,7 +45,7 @@ rule features_classification:
         PATHS.benchmark("features/{kind}/classification-{len}s/{shard}")
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
+        mem_mb=memory(1000, 2),
         runtime=60,
     params:
         settings=settings(job_settings.features, "kind"),

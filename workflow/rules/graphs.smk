@@ -31,7 +31,7 @@ rule graph_correlation:
         PATHS.benchmark("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}")
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: max(1000, 2 * input.size_mb),
+        mem_mb=memory(1000, 2),
         runtime=60,
     params:
         settings=settings(job_settings.graph_correlation, "neighbours"),

@@ -14,7 +14,7 @@ rule occlude:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
+        mem_mb=memory(4000, 2),
         runtime=240,
     params:
         settings=settings(job_settings.occlude, "run"),

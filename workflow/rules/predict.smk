@@ -12,7 +12,7 @@ rule predict:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.predict")
     threads: CFG.device.threads
     resources:
-        mem_mb=lambda wildcards, input: max(3000, 2 * input.size_mb),
+        mem_mb=memory(3000, 2),
         runtime=120,
     params:
         settings=settings(job_settings.predict, "task", "len"),

@@ -13,7 +13,7 @@ rule pretrain:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
+        mem_mb=memory(4000, 2),
         runtime=1440,
     params:
         settings=settings(job_settings.pretrain, "encoder", "len"),

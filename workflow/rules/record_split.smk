@@ -36,7 +36,7 @@ rule record_split:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
+        mem_mb=memory(4000, 2),
         runtime=720,
     params:
         settings=settings(

@@ -11,6 +11,7 @@ from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import Inputs
 from workflow.lib.inventory import files_of, inventory, inventory_path
+from workflow.lib.memory import memory
 from workflow.lib.paths import ENCODER, Paths, run_folder
 
 shell.executable("bash")
@@ -108,3 +109,6 @@ onsuccess:
 
 onerror:
     run_lock.release(CFG.results)
+
+
+include: "budget.smk"

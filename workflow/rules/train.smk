@@ -15,7 +15,7 @@ rule train:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=lambda wildcards, input: max(4000, 2 * input.size_mb),
+        mem_mb=memory(4000, 2),
         runtime=720,
     params:
         settings=settings(job_settings.train, "run", "task", "len", "seed"),
