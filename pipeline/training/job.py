@@ -19,7 +19,7 @@ from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.forward import predict_logits, probabilities
 from pipeline.training.loop import Fitted, fit
-from pipeline.training.model_io import build_model, count_parameters, save_weights
+from pipeline.training.model_io import PaddingModel, build_model, count_parameters, save_weights
 from pipeline.training.sampling import TORCH, generator, training_rows
 from pipeline.training.start import described, start_from_detector, start_from_encoder
 
@@ -67,7 +67,7 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
         torch.manual_seed(int(generator(settings.seed, TORCH).integers(2**63)))
         zero = -data.scaler.mean / data.scaler.std
         model = build_model(settings, n_features=data.frames.shape[-1], zero=zero)
-        _start(model, inputs, settings, n_features=data.frames.shape[-1])
+        _start(model, inputs, settings, n_features=data.frames.shape[-1], zero=zero)
         model.to(device)
         fitted = fit(model, data, train=train, validation=validation, settings=settings, checkpoints=job)
         model.load_state_dict(fitted.weights)
@@ -96,14 +96,16 @@ def _load(inputs: Inputs, settings: FitSettings, device: torch.device) -> ClipDa
     )
 
 
-def _start(model: nn.Module, inputs: Inputs, settings: FitSettings, *, n_features: int) -> None:
-    """Give a new model the weights that it is to start from, if any."""
+def _start(model: nn.Module, inputs: Inputs, settings: FitSettings, *, n_features: int, zero: float) -> None:
+    """Give a new model the weights that it is to start from, if any; what it pads with stays that of its own scaler."""
     if inputs.encoder is not None:
         copied = start_from_encoder(model, inputs.encoder, settings)
         LOGGER.info("%d tensors come from %s", len(copied), inputs.encoder)
     if inputs.detector is not None:
         copied = start_from_detector(model, inputs.detector, settings, n_features=n_features)
         LOGGER.info("%d of %d tensors come from %s", len(copied), len(model.state_dict()), inputs.detector)
+        if isinstance(model, PaddingModel):
+            model.pad_with(zero)
 
 
 def _rows(data: ClipData, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:

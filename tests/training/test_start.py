@@ -111,3 +111,30 @@ def test_an_encoder_that_is_none_is_refused(detection: Files, detector: Path, tm
         train(detection, tmp_path / "a", fit_settings(epochs=1) | {"options": options(units=4)}, encoder=encoder)
     with pytest.raises(UnfitWeights, match="has no weight"):
         train(detection, tmp_path / "b", fit_settings(epochs=1) | {"options": options(layers=4)}, encoder=encoder)
+
+
+class Padding(torch.nn.Module):
+    """A model that keeps what it pads with among its tensors, as Dense-CNN does under `padding: before`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("padding", torch.zeros(1))
+
+    def pad_with(self, value: float) -> None:
+        self.padding.fill_(value)
+
+
+def test_what_a_model_pads_with_is_of_its_own_scaler(
+    monkeypatch: pytest.MonkeyPatch, detection: Files, tmp_path: Path
+) -> None:
+    """The source's clips were standardised with another mean."""
+
+    def copy(model: Padding, *_: Any, **__: Any) -> list[str]:
+        model.pad_with(-9.0)
+        return ["padding"]
+
+    monkeypatch.setattr(job, "start_from_detector", copy)
+    inputs = Inputs(**detection.job(slice(0, 3), "distance"), encoder=None, detector=tmp_path)
+    model = Padding()
+    job._start(model, inputs, FitSettings.model_validate(fit_settings()), n_features=6, zero=-2.5)
+    assert float(model.padding) == -2.5
