@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.clips import cut_clips
 from pipeline.features._frame_store import write_frames
 from pipeline.findings import Findings
 from pipeline.settings.clips import ClipCompat, ClipSettings
+from pipeline.settings.config import parse_config
 from pipeline.store import read_json, read_table, write_table
+from workflow.lib import job_settings
+from workflow.lib.corpus import Corpora
+from workflow.lib.inputs import Inputs
+from workflow.lib.paths import Paths
 
 ROOT = Path(__file__).parents[1]
 RULES = ClipSettings(before_onset_s=2, forecast_s=12)
@@ -122,3 +128,30 @@ def test_the_scaler_sees_the_training_clips_wherever_they_lie(tmp_path: Path) ->
     foreign = scaler_of(tmp_path, clips, ["train", "test"], mysz_split="published")
     assert foreign.returncode == 1
     assert read_table(tmp_path / "test.parquet")["split"].eq("test").all()
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+@pytest.mark.parametrize("mysz_split", ["patient", "published"])
+def test_shards_that_a_job_reads(task: str, mysz_split: str) -> None:
+    """Where clips were parted, scaler and prediction read training and validation shards; else as ever."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    values["compat"]["mysz_split"] = mysz_split
+    config = parse_config(values)
+    inputs = Inputs(config, Corpora(config, False), Paths("results"))
+    grid = "grid" if task == "detection" else "classification-12s"
+    chosen = Job(corpus="synthetic", run="dist-scratch", task=task, len="12", kind="fft", grid=grid)
+    jobs = {"scaler": inputs.of_scaler, "predict": inputs.of_predicting}
+    found = {name: job(chosen)["clips"] for name, job in jobs.items()}
+    splits = {name: {Path(path).stem.split("-")[0] for path in paths} for name, paths in found.items()}
+    parted = task == "classification" and mysz_split == "published"
+    assert splits["scaler"] == ({"train", "validation"} if parted else {"train"})
+    assert splits["predict"] == ({"train", "validation", "test"} if parted else {"validation", "test"})
+    assert ("mysz_split" in job_settings.as_text(job_settings.scaler(config, task, 12))) is parted
+    assert ("mysz_split" in job_settings.as_text(job_settings.clips(config, task, 12))) is parted
+
+
+class Job(dict[str, str]):
+    """Wildcards of a Snakemake job: read as attributes and as a mapping."""
+
+    def __getattr__(self, name: str) -> str:
+        return self[name]
