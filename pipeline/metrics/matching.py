@@ -33,9 +33,9 @@ class Shared:
 
 def shared_clips(first: pd.DataFrame, second: pd.DataFrame) -> Shared:
     """Match two tables of test clips (recording, start_s, length_s), each in the order of its predictions."""
-    names = [_names(table) for table in (first, second)]
-    common, rows, others = np.intersect1d(*names, assume_unique=True, return_indices=True)
-    return Shared(rows, others, common, len(names[0]) - len(common), len(names[1]) - len(common))
+    one, other = _names(first), _names(second)
+    common, rows, others = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    return Shared(rows, others, common, len(one) - len(common), len(other) - len(common))
 
 
 def _names(table: pd.DataFrame) -> NDArray[np.str_]:
