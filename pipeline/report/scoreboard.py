@@ -13,7 +13,7 @@ from pipeline.report.page import Page
 from pipeline.report.picture import Picture, plural
 from pipeline.report.provenance import versions
 from pipeline.report.published import SOURCE
-from pipeline.report.scoreboard_tables import count_table, remarks, score_table
+from pipeline.report.scoreboard_tables import count_table, ordered, remarks, score_table
 from pipeline.settings.evaluation import OcclusionSettings
 from pipeline.settings.paper import ScoreboardSettings
 from pipeline.store import read_json, read_table
@@ -24,6 +24,12 @@ SYNTHETIC_LINE = (
 )
 REAL_LINE = "Recordings supplied by the user. Research use only; not a medical device."
 COUNTED = ("table01", "table05", "table07")
+WORDS = {
+    "table01": "Train holds the validation patients, too, as the paper's table does; they also stand by themselves.",
+    "table05": "What the published code counts, but the paper does not print, is noted below.",
+    "table07": "Training and validation patients of the corpus that table 8 starts from; the published one is private.",
+    "table10": "Of the weights of the auxiliary loss, the one with the highest validation AUROC is shown.",
+}
 
 
 @dataclass
@@ -101,17 +107,18 @@ def _protocol(board: Board, compat: Mapping[str, bool | str]) -> Section:
     """The grid that was run, computed from what the cells say, and the switches of `compat`."""
     cells = [one for content in board.tables for one in content["cells"] if one["run"]]
     found: dict[str, dict[str, set[str]]] = {}
+    everything = {one["run"] for one in cells}
     for one in cells:
         for mark in filter(None, one["marks"].split("; ")):
             letter, _, words = mark.partition(" ")
             found.setdefault(letter, {}).setdefault(words, set()).add(one["run"])
     rows = [
-        [f"{letter} {words}", plural(len(runs), "run"), ", ".join(sorted(runs))]
+        [f"{letter} {words}", plural(len(runs), "run"), "all" if runs == everything else ", ".join(sorted(runs))]
         for letter, known in sorted(found.items())
         for words, runs in known.items()
     ]
     meaning = {letter: text for content in board.tables for letter, text in content["marks"].items()}
-    blocks: list[Block] = [Points([(f"{letter}:", f"{text}.") for letter, text in sorted(meaning.items())])]
+    blocks: list[Block] = [Points([(f"{letter}:", f"{text}.") for letter, text in ordered(meaning).items()])]
     if rows:
         caption = "Every difference from the published protocol, and the runs that it concerns"
         blocks.append(Table("protocol", caption, ["difference", "runs", "names"], rows, folded=True))
@@ -128,9 +135,10 @@ def _protocol(board: Board, compat: Mapping[str, bool | str]) -> Section:
 
 def _table_section(content: dict[str, Any], comparisons: pd.DataFrame) -> Section:
     name, cells = content["table"], content["cells"]
-    origin = "published: other data, context only" if content["synthetic"] else f"published: {SOURCE}"
+    origin = "other data, context only" if content["synthetic"] else SOURCE
     make = count_table if name in COUNTED else score_table
-    blocks: list[Block] = [make(name, f"{content['title']} ({origin})", cells), *remarks(content)]
+    blocks: list[Block] = [Text(text) for text in [WORDS.get(name)] if text]
+    blocks += [make(name, f"Measured beside published ({origin})", cells), *remarks(content)]
     if len(comparisons) and len(own := comparisons[comparisons["table"].astype(str).str.zfill(2) == name[-2:]]):
         blocks.append(comparison_table(name, own))
     return Section(name, content["title"], blocks)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.report.blocks import Group, Links, Note, Points, Table, Text, cell, with_interval
 from pipeline.report.picture import plural
+from pipeline.report.protocol import MEANING
 
 Cell = dict[str, Any]
 GRAPHS = {"distance": "Dist-", "correlation": "Corr-", "": ""}
@@ -84,10 +85,10 @@ def _score_text(found: dict[tuple[str, str, str], Cell], row: str, column: str, 
         return ""
     lines = [_measured(one)]
     if (other := found.get((row, column, "macro_f1"))) and other["measured"] is not None:
-        lines.append(f"macro F1 {with_interval(other['measured'], other['low'], other['high'])}")
-    lines.append(f"published {_with_spread(one['published'], one['published_std'])}")
+        lines.append(f"macro\u00a0F1 {with_interval(other['measured'], other['low'], other['high'])}")
+    lines.append(f"published\u00a0{_with_spread(one['published'], one['published_std'])}")
     if one["difference"] is not None:
-        lines.append(f"difference {one['difference']:+.3f}")
+        lines.append(f"difference\u00a0{one['difference']:+.3f}")
     seeds = plural(int(one["n_seeds"]), "seed") if one["n_seeds"] else ""
     return "\n".join([*lines, " · ".join(filter(None, (seeds, one["protocol"])))]).rstrip()
 
@@ -139,7 +140,7 @@ def remarks(content: dict[str, Any]) -> list[Text | Note | Points | Group | Link
     cells = content["cells"]
     blocks: list[Text | Note | Points | Group | Links] = []
     if content["marks"]:
-        legend = "; ".join(f"{letter}: {text}" for letter, text in content["marks"].items())
+        legend = "; ".join(f"{letter}: {text}" for letter, text in ordered(content["marks"]).items())
         blocks.append(Text(f"Marks where the protocol differs from the published one. {legend}."))
     reasons = dict.fromkeys(one["reason"] for one in cells if one["measured"] is None and one["reason"])
     blocks += [Note(f"Not measured: {reason}.") for reason in reasons]
@@ -151,6 +152,11 @@ def remarks(content: dict[str, Any]) -> list[Text | Note | Points | Group | Link
     blocks.append(Links([(f"{name}.csv: every value with its marks in words", f"{name}.csv"),
                          (f"{name}.parquet", f"{name}.parquet")]))  # fmt: skip
     return blocks
+
+
+def ordered(marks: dict[str, str]) -> dict[str, str]:
+    """Marks in the order in which cells name them (a JSON file sorts its keys)."""
+    return {letter: marks[letter] for letter in MEANING if letter in marks}
 
 
 def protocol_table(content: dict[str, Any]) -> Table:
