@@ -21,7 +21,8 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
 from pipeline.settings.corpora import FoldSettings
 from pipeline.settings.simulation import SimulationSettings
-from workflow.lib.corpus import Corpora, write_if_changed
+from pipeline.store import write_json
+from workflow.lib.corpus import Corpora
 
 LENGTHS_S = (12, 60)
 POSITIVE_PER_EVENT = {12: 13_646 / 1_925, 60: 3_594 / 1_925}  # Tang et al. 2022, Table 5 and its code, train
@@ -80,7 +81,7 @@ def _on_disk(config: Config, corpora: Corpora, corpus: str) -> Extents:
     for one in (one for path in files for one in recordings_of(read_manifest(path))):
         root = Path(corpora.root(corpus))
         found[one.split].add(*_looked_at(root, one, read_events))
-    write_if_changed(kept, {"manifests": digest, **{split: asdict(extent) for split, extent in found.items()}})
+    write_json(kept, {"manifests": digest, **{split: asdict(extent) for split, extent in found.items()}})
     return found
 
 
