@@ -10,11 +10,13 @@ import pytest
 import yaml
 from tiny_project import ROOT, TinyProject, copy_project, make_corpus
 
+from pipeline.settings.config import parse_config
 from pipeline.store import digest_result, read_json, read_table
+from workflow.lib.planning import LENGTHS_S, tasks_of
 
-LEARNT = [  # of each kind of model, graph, features and start; each brings its scaler, and `dist-ssl` its encoder
+TRAINED = [  # with an encoder, with a graph per clip, with a second loss, with classes
     "detection-12s/dist-ssl/seed0", "detection-12s/corr-scratch/seed0", "detection-12s/dist-aux-01/seed0",
-    "detection-12s/lstm/seed0", "detection-12s/dist-time/seed0", "classification-12s/dist-scratch/seed0",
+    "classification-12s/dist-scratch/seed0",
 ]  # fmt: skip
 TEST_SHARD = re.compile(r"\btest-\d\d\b")
 
@@ -29,13 +31,27 @@ def planned(tmp_path: Path, *targets: str, preset: str = "workflow/presets/tiny.
     return answer.stdout
 
 
+def every_model(folder: Path) -> list[str]:
+    """Every run of config.yaml on each of its tasks and on both lengths."""
+    config = parse_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    return [
+        f"{folder}/{task}-{length}s/{name}/seed0/model.safetensors"
+        for name, run in config.runs.items()
+        for task in tasks_of(run)
+        for length in LENGTHS_S
+    ]
+
+
 def test_no_job_before_a_trained_model_reads_a_test_shard(tmp_path: Path) -> None:
     folder = tmp_path / "results/tiny"
-    text = planned(tmp_path, *[f"{folder}/{run}/model.safetensors" for run in LEARNT])
-    assert {"train", "pretrain", "scaler"} <= set(re.findall(r"^(?:rule )?(\w+) ", text, re.MULTILINE))
+    models = every_model(folder)
+    text = planned(tmp_path, *models)
+    jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    assert jobs["train"] >= len(models) > 60
+    assert {"pretrain", "scaler"} <= set(jobs)
     assert "train-00" in text
     assert not TEST_SHARD.search(text)
-    scored = planned(tmp_path, f"{folder}/{LEARNT[0]}/predictions.parquet")
+    scored = planned(tmp_path, f"{folder}/{TRAINED[0]}/predictions.parquet")
     assert TEST_SHARD.search(scored)  # the pattern does find what a prediction reads
 
 
@@ -53,7 +69,7 @@ def learn(project: TinyProject) -> dict[str, str]:
     """Train everything from nothing; digests of all that was learnt."""
     shutil.rmtree(project.folder / "results/tiny", ignore_errors=True)
     results = "results/tiny"
-    project.run(*[f"{results}/{run}/predictions.parquet" for run in LEARNT])
+    project.run(f"{results}/{TRAINED[0]}/predictions.parquet", *[f"{results}/{run}/card.json" for run in TRAINED[1:]])
     base = project.folder / results
     kinds = (
         "**/model.safetensors",
@@ -71,7 +87,7 @@ def test_swapping_the_test_recordings_leaves_what_was_learnt(tmp_path: Path) -> 
     project = copy_project(tmp_path)
     make_corpus(project)
     before = learn(project)
-    path = project.folder / "results/tiny" / LEARNT[0]
+    path = project.folder / "results/tiny" / TRAINED[0]
     own, threshold = read_table(path / "predictions.parquet"), read_json(path / "card.json")["threshold"]
     make_other_test_recordings(project)
     assert learn(project) == before
@@ -82,4 +98,4 @@ def test_swapping_the_test_recordings_leaves_what_was_learnt(tmp_path: Path) -> 
     assert not of_test[0] & of_test[1]  # the recordings were others
     validation = [table[table["split"] == "validation"].reset_index(drop=True) for table in (own, other)]
     assert validation[0].equals(validation[1])
-    assert len([name for name in before if name.endswith("card.json")]) == len(LEARNT) + 1  # and the encoder's
+    assert len([name for name in before if name.endswith("card.json")]) == len(TRAINED) + 1  # and the encoder's
