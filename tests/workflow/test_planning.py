@@ -231,3 +231,12 @@ def test_the_twin_differs_in_nothing_but_switches(twin: str | None, message: str
     with pytest.raises(planning.PlanError, match=f"paper.twin_corpus: .*{message}.*like: synthetic"):
         planning.twin_of(parse_config(content))
     assert planning.twin_of(config()) == "synthetic-published"
+
+
+def test_a_published_twin_of_derivations_is_refused_where_it_is_asked_for() -> None:
+    content = values()
+    content["channels"]["montage"] = "bipolar"
+    made = parse_config(content)
+    planning.check(made)  # nothing of the twin is built yet
+    with pytest.raises(planning.PlanError, match=r"compat.mirror_graph \(corpus synthetic-published\)"):
+        planning.twin_of(made)

@@ -4,6 +4,7 @@ from pipeline.graphs.positions import POSITIONS, mirror_name
 from pipeline.settings.clips import Task
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
+from pipeline.settings.search import TRIAL
 from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
 from workflow.lib.readers import choice
@@ -91,14 +92,17 @@ def _wrong_derivations(config: Config) -> list[str]:
             wrong.append(f"{where}: {name!r} is not <electrode>-<electrode> of two of channels.electrodes")
         elif (mirrored := mirror_name(name)) not in names:
             wrong.append(f"{where}: {mirrored!r}, the mirror image of {name!r}, is not in the list")
+    used = {config.corpus, *config.trial.corpora} & config.corpora.keys()
+    return wrong + [problem for name in sorted(used) for problem in _of_electrodes(config, name)]
+
+
+def _of_electrodes(config: Config, corpus: str) -> list[str]:
+    """Published defects of a corpus that nothing corresponds to where the nodes are derivations."""
     published = {"zero_unreadable": False, "mirror_pairs": "all", "mirror_graph": "correct"}
-    used = {config.corpus, *config.trial.corpora, config.paper.twin_corpus or config.corpus}
-    return wrong + [
-        f"compat.{switch} (corpus {name}): what was published is about electrodes; not with channels.montage: bipolar"
-        for name in sorted(used & config.corpora.keys())
-        for switch, correct in published.items()
-        if getattr(config.of(name).compat, switch) != correct
-    ]
+    told = "what was published is about electrodes; not with channels.montage: bipolar"
+    compat = config.of(corpus).compat
+    switches = [switch for switch, correct in published.items() if getattr(compat, switch) != correct]
+    return [f"compat.{switch} (corpus {corpus}): {told}" for switch in switches]
 
 
 def twin_of(config: Config) -> str:
@@ -109,9 +113,9 @@ def twin_of(config: Config) -> str:
         raise PlanError(f"paper.twin_corpus: {twin!r} is not in corpora; {remedy}")
     main, other = (config.corpora[name].model_copy(update={"compat": {}}) for name in (config.corpus, twin))
     if main != other:
-        raise PlanError(
-            f"paper.twin_corpus: {twin} is otherwise unlike {config.corpus}; {remedy}"
-        )
+        raise PlanError(f"paper.twin_corpus: {twin} is otherwise unlike {config.corpus}; {remedy}")
+    if config.channels.montage == "bipolar" and (problems := _of_electrodes(config, twin)):
+        raise PlanError("\n".join(problems))
     if config.of(twin).compat == config.of(config.corpus).compat:
         raise PlanError(f"paper.twin_corpus: {twin} has the same switches as {config.corpus}; {remedy}")
     return twin
@@ -130,7 +134,7 @@ def grid_plan(config: Config) -> list[PlanEntry]:
             }
         )
         for run, chosen in config.runs.items()
-        if chosen.source is None
+        if chosen.source is None and not run.startswith(TRIAL)
         for task in tasks_of(chosen)
         for length in LENGTHS_S
     ]
