@@ -34,6 +34,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/real_segments.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/compat_report.smk"
 
 

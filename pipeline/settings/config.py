@@ -16,6 +16,7 @@ from pipeline.settings.features import FeatureSettings, GraphSettings
 from pipeline.settings.paper import PaperConfig
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
+from pipeline.settings.search import SearchConfig
 from pipeline.settings.signals import ChannelSettings, SignalSettings
 from pipeline.settings.training import AugmentConfig, AuxiliaryConfig, DeviceSettings, LoopNumbers
 
@@ -121,6 +122,7 @@ class Config(Section):
     real_segments: RealSegmentsConfig
     paper: PaperConfig
     comparisons: ComparisonConfig
+    search: SearchConfig
     compat_report: CompatReportConfig
     compat: CompatConfig
 

@@ -13,6 +13,7 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
 from pipeline.settings.runs import LOOP_OVERRIDES, MODEL_OVERRIDES, RunSettings
+from pipeline.settings.search import TRIAL
 from workflow.lib.inputs import Seeds, compared_lines, parts_myoclonic
 from workflow.lib.paths import encoder_run
 from workflow.lib.readers import hides_names
@@ -221,6 +222,19 @@ def scoreboard(config: Config) -> dict[str, Any]:
 def compare(config: Config) -> dict[str, Any]:
     chosen = {name: getattr(config.comparisons, name) for name in ("draws", "confidence", "seed")}
     return {"comparisons": chosen | {"threshold_strict": config.compat.threshold_strict}}
+
+
+def search_table(config: Config) -> dict[str, Any]:
+    """What the ranking is told; the trials are among the runs (workflow/lib/search.py)."""
+    search = config.search
+    return {
+        "run": search.run,
+        "model": config.runs[search.run].model,
+        "task": search.task,
+        "length_s": search.length_s,
+        "checkpoint": getattr(config.training, search.task)[search.length_s].checkpoint,
+        "trials": {name: run.overrides for name, run in config.runs.items() if name.startswith(TRIAL)},
+    }
 
 
 def score_segments(config: Config) -> dict[str, Any]:

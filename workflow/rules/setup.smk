@@ -6,12 +6,14 @@ from pipeline.findings import CorpusError
 from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
+from pipeline.settings.search import TRIAL
 from workflow.lib import job_settings, planning, run_lock
 from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import Inputs
 from workflow.lib.inventory import files_of, inventory, inventory_path
 from workflow.lib.memory import memory
+from workflow.lib.search import with_trials
 from workflow.lib.paths import ENCODER, Paths, run_folder
 
 shell.executable("bash")
@@ -24,6 +26,7 @@ shell.prefix(
 try:
     CFG = parse_config(config)
     planning.check(CFG)
+    CFG = with_trials(CFG)
     CORPORA = Corpora(CFG, workflow.is_main_process)
     CORPORA.shards(
         CFG.corpus
