@@ -137,8 +137,11 @@ def prepare(
     *,
     graph: Path | None,
     training_mean: float,
-) -> Path:
-    """Write clips and features below `work`; return the graphs, made here unless the distance graph is given."""
+) -> list[Path]:
+    """Write clips and features below `work`; return the detector's graphs: made here, or the distance graph given.
+
+    There are none for a detector without a graph.
+    """
     write_table(work / "clips.parquet", clips)
     options = features.Settings(features=fit.features, rate_hz=settings.signals.rate_hz)
     kind = load_plugin("features", fit.features.kind)
@@ -149,11 +152,13 @@ def prepare(
         frames = features.compute(signals, items, kind, options)
         names, seconds = items["item"].tolist(), items["seconds"].tolist()
         write_frames(work / "features.zarr.zip", names, seconds, frames, shape=shape)
+    if fit.graph == "none":
+        return []
     if fit.graph == "distance":
         if graph is None:
             raise command.StageError("--graphs: a detector on the distance graph needs it")
-        return graph
-    return _correlation(work, clips, settings.graphs, training_mean=training_mean)
+        return [graph]
+    return [_correlation(work, clips, settings.graphs, training_mean=training_mean)]
 
 
 def _correlation(work: Path, clips: pd.DataFrame, settings: GraphSettings, *, training_mean: float) -> Path:
@@ -245,7 +250,7 @@ def main() -> None:
             work, clips, segments, fit, settings, graph=arguments.graphs, training_mean=card["scaler"]["mean"]
         )  # fmt: skip
         data = load_clips(
-            features=[work / "features.zarr.zip"], clips=[work / "clips.parquet"], graphs=[graphs],
+            features=[work / "features.zarr.zip"], clips=[work / "clips.parquet"], graphs=graphs,
             scaler=card["scaler"], settings=fit.model_copy(update={"device": settings.device}), device=device,
         )  # fmt: skip
         predictions, maps = score(model, data, card, settings)
