@@ -69,7 +69,7 @@ def compare(
         )  # fmt: skip
         measured = {
             "metric": metric, "default": found.second, "published": found.first, "difference": found.value,
-            "low": found.low, "high": found.high, "p": found.p, "n_seeds": found.n_seeds,
+            "low": found.low, "high": found.high, "p": found.p, "p_holm": None, "n_seeds": found.n_seeds,
             "n_patients": found.n_patients, "n_clips": found.n_clips,
         }  # fmt: skip
         rows.append({**about, **measured, **counts, "reason": found.reason})
@@ -80,9 +80,10 @@ def sentences(table: pd.DataFrame, settings: CompatReportSettings) -> Iterator[s
     """The report as text."""
     yield f"{settings.published} is {settings.default} under the published switches:"
     for name, (default, published) in sorted(settings.switches.items()):
-        yield f"  compat.{name}: {published} (default {default})"
+        yield f"  compat.{name}: {str(published).lower()} (default: {str(default).lower()})"
     share = f"{100 * settings.evaluation.confidence:g} %"
-    yield f"Metric of the default, then published less default with its {share} interval over patients and seeds."
+    yield f"Metric of the default, then published less default with its {share} interval over patients and seeds"
+    yield "(one seed: over patients alone)."
     for (run, task, length_s), rows in table.groupby(["run", "task", "length_s"], sort=False):
         some = rows.iloc[0]
         yield (

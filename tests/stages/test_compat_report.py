@@ -92,7 +92,7 @@ def test_a_defect_that_costs_something_is_found_on_the_clips_of_both(
     assert row["moved_labels"] == 7  # the first clip of each tested patient
     assert row["p_holm"] >= row["p"]
     text = (tmp_path / "compat_report.txt").read_text()
-    assert "compat.label_edge: touching (default half_open)" in text
+    assert "compat.label_edge: touching (default: half_open)" in text
     assert "67 clips of 7 patients in both, 7 with another label; 3 in the default alone" in text
     assert pd.read_csv(tmp_path / "compat_report.csv")["metric"].tolist() == table.index.tolist()
 

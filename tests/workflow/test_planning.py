@@ -1,5 +1,7 @@
 """Runs and corpora: what cannot be built stops by name before any job; where weights, graphs and frames come from."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +242,43 @@ def test_a_published_twin_of_derivations_is_refused_where_it_is_asked_for() -> N
     planning.check(made)  # nothing of the twin is built yet
     with pytest.raises(planning.PlanError, match=r"compat.mirror_graph \(corpus synthetic-published\)"):
         planning.twin_of(made)
+
+
+def test_folds_foreign_weights_and_the_twin_are_planned_by_snakemake(tmp_path: Path) -> None:
+    """One dry run on the tiny corpus: which rules, on which corpus."""
+    overlay = {
+        "corpora": {
+            "tiny-other": {"like": "tiny", "simulate": {"seed": 8}},
+            "tiny-fold": {"folds": FOLD["folds"] | {"of": "tiny"}, "splits": FOLD["splits"]},
+            "tiny-published": {"like": "tiny", "compat": {"label_edge": "touching"}},
+        },
+        "runs": {name: {"source": "tiny-other"} for name, run in values()["runs"].items() if run.get("source")},
+        "paper": {"source_corpus": "tiny-other", "twin_corpus": "tiny-published", "fold_corpora": ["tiny-fold"]},
+        "compat_report": {"runs": ["corr-scratch"], "tasks": ["detection"], "lengths_s": [12]},
+    }
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    results = tmp_path / "results"
+    targets = [f"{results}/tiny-fold/classification-12s/dist-scratch-7/metrics.parquet",
+               f"{results}/tiny/detection-12s/dist-transfer/metrics.parquet", "compat_report"]  # fmt: skip
+    answer = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds", *targets, "--configfile",
+         "workflow/presets/tiny.yaml", str(tmp_path / "overlay.yaml"), "--config", f"results={results}"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode == 0, (answer.stdout + answer.stderr)[-3000:]
+    commands = [line for line in answer.stdout.splitlines() if "python -m pipeline.stages." in line]
+
+    def of(stage: str, folder: str) -> list[str]:
+        """Commands of a stage whose log, and so whose output, is of the corpus `folder`."""
+        return [one for one in commands if f".{stage} " in one and f"--log {results}/{folder}/" in one]
+
+    assert len(of("folds", "tiny-fold")) == len(of("check_source", "tiny")) == len(of("compat_report", "tiny")) == 1
+    assert [len(of(stage, "tiny-fold")) for stage in ("simulate", "index", "ingest", "features", "train")] == [
+        0
+    ] * 4 + [1]
+    assert len(of("clips", "tiny-fold")) == 3 * len(of("ingest", "tiny"))
+    (copied,) = [one for one in of("train", "tiny") if "--detector" in one]
+    assert f"--detector {results}/tiny-other/detection-12s/dist-scratch/seed0/model.safetensors" in copied
+    for folder, edge in (("tiny", "half_open"), ("tiny-published", "touching")):
+        assert of("clips", folder)
+        assert all(f'"label_edge":"{edge}"' in one for one in of("clips", folder))
