@@ -48,8 +48,9 @@ def figure04(results: Results, settings: FigureSettings) -> PaperFigure:
         why = "No map of a focal or generalised seizure: no run has maps, or no such test clip was predicted correctly."
         return without("figure04", title, why, **look)
     shown, best = _examples(results, settings)
-    with drawing(15.0, 2.1 * len(parts) + 8.6) as figure:
-        pair: Any = figure.subfigures(2, 1, height_ratios=[2.1 * len(parts) + 0.3, 8.3])
+    above, below = 2.1 * len(parts) + 0.9, 8.3 if shown else 0.8
+    with drawing(15.0, above + below) as figure:
+        pair: Any = figure.subfigures(2, 1, height_ratios=[above, below])
         _draw_histograms(pair[0], parts, precise=settings.localisation.precise)
         _draw_examples(pair[1], shown, best, settings)
         png = finish(figure, **look)
@@ -99,7 +100,8 @@ def _draw_histograms(figure: SubFigure, parts: list[dict[str, Any]], *, precise:
             if score == "localisation" and found["share_precise"] is not None:
                 words += f"\n{found['share_precise']:.1%} > {precise:g}"
                 words += _interval_words(part) if group == "focal" else ""
-            axes.text(0.03, 0.95, words, transform=axes.transAxes, va="top", fontsize=8.5)
+            paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+            axes.text(0.03, 0.95, words, transform=axes.transAxes, va="top", fontsize=8.5, bbox=paper)
             if k == 0:
                 axes.set_title(f"{letter}  {score}, {group} seizures", fontsize=10)
             if k == len(parts) - 1:
@@ -125,7 +127,7 @@ def _draw_examples(figure: SubFigure, shown: list[ClipView], best: float | None,
     if not shown:
         reached = "none is defined" if best is None else f"the best reached is {best:.2f}"
         text = f"e, f  no focal clip of the pre-trained DCRNN has a localisation above {WELL:g}: {reached}"
-        figure.text(0.05, 0.9, text, fontsize=10.5, weight="bold", va="top")
+        figure.text(0.012, 0.7, text, fontsize=10.5, weight="bold", va="top")
         return
     pages: Any = figure.subfigures(1, 2)
     for letter, page, seen in zip("ef", pages, shown, strict=False):

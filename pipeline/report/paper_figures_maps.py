@@ -158,13 +158,13 @@ def _draw_mean(figure: SubFigure, row: Row, part: dict[str, Any], *, graph: str)
     values = seizure_mean(seen, row.ictal)
     kept = [] if seen.weights is None else edges(seen.weights, seen.electrodes)
     directed = seen.weights is not None and not np.allclose(seen.weights, seen.weights.T)
-    axes = figure.add_axes((0.02, 0.2, 0.82, 0.66))
+    axes = figure.add_axes((0.02, 0.2, 0.76, 0.66))
     dots = draw_graph(
         axes, values, kept, electrodes=seen.electrodes, positions=coordinates(seen.electrodes), directed=directed
     )
     word = f"{graph} graph" if kept else f"no graph: the model sees {node_word(seen.electrodes)}s in a row"
     axes.set_title(f"mean of {row.ictal[1] - row.ictal[0]} s of seizure\n{word}", loc="center", fontsize=9.5)
-    figure.colorbar(dots, cax=figure.add_axes((0.88, 0.33, 0.03, 0.4)), label="occlusion value")
+    figure.colorbar(dots, cax=figure.add_axes((0.81, 0.33, 0.03, 0.4)), label="occlusion value")
     part |= {
         "mean": dict(zip(seen.electrodes, values.tolist(), strict=True)), "edges": kept,
         "highest": [seen.electrodes[k] for k in np.argsort(-values, kind="stable")[:3]],

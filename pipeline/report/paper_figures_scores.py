@@ -53,7 +53,7 @@ def figure02(results: Results, settings: FigureSettings) -> PaperFigure:
         png = finish(figure, **look)
     numbers = tidy({"roc": detectors, "confusion": matrices})
     picture = Picture("figure02", title, _caption02(results, detectors, matrices), _alt02(detectors), numbers, png)
-    return PaperFigure(picture, table([*_roc_rows(detectors), *_matrix_rows(matrices)]))
+    return PaperFigure(picture, table([*_roc_rows(detectors), *_matrix_rows(matrices, panel="b")]))
 
 
 def figure05(results: Results, settings: FigureSettings) -> PaperFigure:
@@ -83,7 +83,7 @@ def figure05(results: Results, settings: FigureSettings) -> PaperFigure:
     picture = Picture(
         "figure05", title, caption, f"Confusion of focal types; {'; '.join(hits)}.", tidy({"confusion": found}), png
     )
-    return PaperFigure(picture, table(_matrix_rows(found)))
+    return PaperFigure(picture, table(_matrix_rows(found, panel="")))
 
 
 def _median_run(results: Results, entry: RunEntry) -> dict[str, Any] | None:
@@ -242,11 +242,11 @@ def _roc_rows(detectors: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _matrix_rows(matrices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _matrix_rows(matrices: list[dict[str, Any]], *, panel: str) -> list[dict[str, Any]]:
     """One row a cell: `measured` the share of the true class that was given this answer."""
     return [
         {
-            "panel": "b", "model": one["label"], "run": one["run"], "length_s": one["length_s"], "true": true,
+            "panel": panel, "model": one["label"], "run": one["run"], "length_s": one["length_s"], "true": true,
             "predicted": answer, "measured": _number(one["shares"][i][j]), "mean": _number(one["shares"][i][j]),
             "std": np.nan, "published": one["published"].get(true) if true == answer else None,
             "count": one["counts"][i][j], "n_seeds": one["n_seeds"], "n_clips": one["n"][i],
