@@ -60,7 +60,7 @@ def _counted(inventory: PaperInventory, marks: list[Mark]) -> list[dict[str, Any
     if inventory.source is None:
         return count_cells(table, {}, [], "", missing=NO_SOURCE)
     shortest = min(int(name.rsplit("-", 1)[1][:-1]) for name in inventory.source.clips)
-    other = [Mark("T", f"corpus {inventory.source.corpus}; clips are all {shortest}-s clips of the detection grid")]
+    other = [Mark("T", f"corpus {inventory.source.corpus}, its clips: all of {shortest} s on the detection grid")]
     if is_synthetic(inventory.source, read_tables(inventory.source.recordings)):
         other.insert(0, Mark("S", "synthetic corpus"))
     return count_cells(table, source_counts(inventory.source, shortest), other, inventory.source.corpus)
