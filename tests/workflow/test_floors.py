@@ -54,7 +54,7 @@ def rules() -> dict[str, str]:
 
 def test_exactly_the_rules_that_train_pretrain_or_occlude_carry_gpu() -> None:
     trained = {"pretrain", "train", "record_split", "occlude", "score_segments"}
-    assert {name for name, text in rules().items() if re.search(r"\bgpu=1\b", text)} == trained
+    assert {name for name, text in rules().items() if re.search(r"\bgpu=GPU\b", text)} == trained
 
 
 def test_every_rule_has_message_log_benchmark_threads_resources_and_the_two_params() -> None:

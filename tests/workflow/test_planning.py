@@ -153,7 +153,7 @@ def test_a_fold_reads_the_frames_of_its_corpus_and_has_the_rest_itself() -> None
 def start_of(made: Config, run: str, **wildcards: Any) -> dict[str, Any]:
     given = {"corpus": "synthetic", "run": run, "task": "detection", "len": "12", "seed": "3"} | wildcards
     found = inputs(made).of_training(Wildcards(given))
-    return {role: found[role] for role in ("encoder", "detector") if role in found}
+    return {role: found[role] for role in ("encoder", "encoder_card", "detector") if role in found}
 
 
 def test_weights_come_from_the_corpus_that_a_run_names() -> None:
@@ -179,10 +179,13 @@ def test_no_score_of_foreign_weights_without_the_proof_that_they_saw_no_test_pat
 
 
 def test_an_imported_encoder_is_an_input(tmp_path: Path) -> None:
-    path = tmp_path / "encoder.safetensors"
+    path, card = tmp_path / "encoder.safetensors", tmp_path / "card.json"
     path.write_bytes(b"")
+    with pytest.raises(planning.PlanError, match=f"runs.mine.weights: there is no file {card}"):
+        config(run={"init": "imported", "weights": str(path)})
+    card.write_text("{}")
     made = config(run={"init": "imported", "weights": str(path)})
-    assert start_of(made, "mine") == {"encoder": str(path)}
+    assert start_of(made, "mine") == {"encoder": str(path), "encoder_card": str(card)}
 
 
 def test_what_a_run_overrides_reaches_the_fit_and_its_own_graphs() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.settings.config import Config
@@ -96,7 +97,9 @@ class Inputs:
             folder = self.paths.pretraining.format(corpus=source, len=wildcards.len, encoder=encoder_of(run))
             inputs["encoder"] = folder + "encoder.safetensors"
         elif run.init == "imported":
+            assert run.weights is not None
             inputs["encoder"] = run.weights
+            inputs["encoder_card"] = str(Path(run.weights).with_name("card.json"))  # is read beside the weights
         elif run.init == "transfer":
             fixed = {"corpus": source, "task": "detection", "len": wildcards.len, "seed": TRANSFERRED_SEED}
             inputs["detector"] = self.paths.run.format(run=run.source_run, **fixed) + "model.safetensors"

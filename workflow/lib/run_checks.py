@@ -79,8 +79,10 @@ def _start(config: Config, run: RunSettings) -> Iterator[str]:
             yield f"{key}: {value!r} is for init: {' or '.join(inits)}; this run has init: {run.init}"
     if run.source is not None and run.source not in config.corpora:
         yield f"source: {run.source!r} is not in corpora; {choice(run.source, list(config.corpora))}"
-    if run.init == "imported" and run.weights is not None and not Path(run.weights).is_file():
-        yield f"weights: there is no file {run.weights}; `python -m pipeline.stages.import_weights` writes it"
+    if run.init == "imported" and run.weights is not None:
+        for path in (Path(run.weights), Path(run.weights).with_name("card.json")):
+            if not path.is_file():
+                yield f"weights: there is no file {path}; `python -m pipeline.stages.import_weights` writes it"
     if run.init == "transfer" and run.source_run is not None:
         yield from _transferred(config, run, run.source_run)
 
