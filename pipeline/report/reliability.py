@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from pipeline.report.picture import MARKS, SERIES, STYLES, Picture, drawing, finish, plural, tidy
 
-PANELS = {"reliability": "As predicted", "reliability_scaled": "At the temperature of the validation clips"}
+PANELS = {"reliability": "As predicted", "reliability_scaled": "After temperature scaling"}
 
 
 def reliability_numbers(curves: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -36,13 +36,14 @@ def reliability_picture(
             axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), title=words, aspect="equal")
             axes.set(xlabel="mean predicted probability", ylabel="observed share")
             axes.grid(color="#dddddd", linewidth=0.5)
-            axes.legend(loc="upper left", fontsize=8)
+            axes.legend(loc="best", fontsize=8)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     first = next(iter(numbers.values()))
     caption = (
         "Test clips by their predicted probability (of a seizure; of types: of the type that was named), in bins of "
         "equal width: mean prediction against the share that came true, the clips of all seeds together. Area of a "
-        "mark: number of clips. Above the diagonal the model is too careful, below it too sure. "
+        "mark: number of clips. Above the diagonal the probability is too low, below it too high. The temperature was "
+        "fitted on the validation clips. "
         f"n = {plural(first['n_clips'], 'test clip')} of {plural(first['n_patients'], 'patient')}."
     )
     worst = [f"{run} up to {_gap(numbers[run]['reliability']):.2f}" for run in curves]

@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.clips import classes as scheme_classes
 from pipeline.metrics.clip_metrics import Key
 from pipeline.metrics.comparisons import DifferentClips, Drawn, difference_of, draw_metric, holm
+from pipeline.report.picture import plural
 from pipeline.report.tables import write_both
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.clips import Task
@@ -102,18 +103,16 @@ def in_words(row: dict[str, Any], confidence: float) -> str:
     where = f"{NAMES[row['metric']]} of {row['task']} on {row['length_s']}-s clips"
     if row["p"] is None:
         return f"{row['first']} and {row['second']}, {where}: cannot be compared, since {row['reason']}."
-    side = "equal" if row["difference"] == 0 else "higher" if row["difference"] > 0 else "lower"
+    side = "equal to" if row["difference"] == 0 else "higher than" if row["difference"] > 0 else "lower than"
     amount = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-    shown = f"p {_p(row['p'])}; {_p(row['p_holm'])} after Holm over {row['n_comparisons']} comparisons"
+    shown = f"p {_p(row['p'])}; after Holm over {plural(row['n_comparisons'], 'comparison')} p {_p(row['p_holm'])}"
     if row["p_holm"] < 1 - confidence:
-        verdict = "established on these patients"
+        verdict = f"established for {'these models, one of each' if row['n_seeds'] == 1 else 'these runs'}"
     elif row["p"] < 1 - confidence:
         verdict = "not established once the whole table is counted"
     else:
         verdict = "not established"
-    return f"{row['first']} {side} than {row['second']}, {where}: {amount} ({shown}): {verdict}.".replace(
-        "equal than", "equal to"
-    )
+    return f"{row['first']} {side} {row['second']}, {where}: {amount} ({shown}): {verdict}."
 
 
 def _p(value: float) -> str:

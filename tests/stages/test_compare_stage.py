@@ -69,7 +69,7 @@ def test_a_better_run_an_equal_one_and_itself(tmp_path: Path, monkeypatch: pytes
     assert better["difference"] == pytest.approx(better["value_first"] - better["value_second"])
     assert 0 < better["low"] < better["difference"] < better["high"]
     assert "good higher than poor, AUROC of detection on 12-s clips" in better["words"]
-    assert better["words"].endswith("established on these patients.")
+    assert better["words"].endswith(": established for these runs.")
     assert (alike["difference"], alike["p"]) == (0.0, 1.0)  # the same draws of the same numbers
     assert [better["p_holm"], alike["p_holm"]] == pytest.approx(holm([better["p"], alike["p"]]))
     assert (better["n_comparisons"], itself["n_comparisons"], itself["table"]) == (2, 1, "04")
