@@ -48,11 +48,16 @@ class Corpora:
         folds = self.config.corpora[corpus].folds
         return folds.of if folds else corpus
 
-    def home_shard(self, corpus: str, shard: str) -> str:
-        """The shard of `home` that holds the recordings of a shard: shard i of each split of a fold is its shard i."""
+    def home_shards(self, corpus: str, shards: list[str]) -> list[str]:
+        """The shards of `home` that hold the recordings of `shards`: shard i of each split of a fold is its shard i."""
         if self.config.corpora[corpus].folds is None:
-            return shard
-        return self.shards(self.home(corpus)).of()[int(shard.rsplit("-", 1)[1])]
+            return shards
+        names = self.shards(self.home(corpus)).of()
+        return [names[int(shard.rsplit("-", 1)[1])] for shard in shards]
+
+    def home_shard(self, corpus: str, shard: str) -> str:
+        """`home_shards` of one shard."""
+        return self.home_shards(corpus, [shard])[0]
 
     def root(self, corpus: str) -> str:
         """Folder that holds the corpus, or links to its files under pseudonyms (docs/privacy.md)."""

@@ -51,7 +51,7 @@ class Inputs:
     def shared(self, pattern: str, *splits: str, corpus: str, **fixed: Any) -> list[str]:
         """The same for files that a fold has in common with its corpus; parallel to `every`: one may stand twice."""
         home, shards = self.corpora.home(corpus), self.corpora.shards(corpus).of(*splits)
-        return [pattern.format(shard=self.corpora.home_shard(corpus, name), corpus=home, **fixed) for name in shards]
+        return [pattern.format(shard=name, corpus=home, **fixed) for name in self.corpora.home_shards(corpus, shards)]
 
     def tables(self, pattern: str, *splits: str, corpus: str) -> list[str]:
         """`shared`, each file once: tables that are read as one."""

@@ -13,7 +13,7 @@ def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntr
     """Paths (relative to the working directory) of everything that the report of one corpus shows."""
     base, home = f"{config.results}/{corpus}", f"{config.results}/{corpora.home(corpus)}"
     every, test = corpora.shards(corpus).of(), corpora.shards(corpus).of("test")
-    read = list(dict.fromkeys(corpora.home_shard(corpus, name) for name in every))
+    read = list(dict.fromkeys(corpora.home_shards(corpus, every)))
     tasks = sorted({(entry.task, entry.length_s) for entry in plan})
     return {
         "corpus": corpus,
@@ -33,7 +33,7 @@ def inventory(config: Config, corpora: Corpora, corpus: str, plan: list[PlanEntr
             f"{task}-{length}s": [f"{base}/clips/{task}-{length}s/{name}.parquet" for name in every]
             for task, length in tasks
         },
-        "signals": [f"{home}/signals/{corpora.home_shard(corpus, name)}.zarr.zip" for name in test],
+        "signals": [f"{home}/signals/{name}.zarr.zip" for name in corpora.home_shards(corpus, test)],
         "graphs": graphs(config, corpora, corpus, plan),
         "runs": [run_files(config, corpus, entry) for entry in plan],
         "pretraining": pretraining(config, corpus, plan),
