@@ -1,4 +1,4 @@
-"""The card of an imported encoder: what is known of how it was trained, and whether a run may start from it."""
+"""The card of an imported encoder: what is known of how it was trained."""
 
 from typing import Any
 
@@ -13,10 +13,6 @@ N_FEATURES = 100  # log amplitudes of 0-99 Hz
 SCALERS = {12: (3.808461, 1.551609), 60: (3.808307, 1.544007)}  # published code: mean and std of its training clips
 SOURCE = "github tsy935/eeg-gnn-ssl (Tang et al., ICLR 2022)"
 UNKNOWN_SEED = 0  # settings need a number; the card's own `seed` is null
-
-
-class UnfitEncoder(ValueError):
-    """An imported encoder from which this run must not start; the message names what differs."""
 
 
 def published_settings(published: Published, length_s: int) -> FitSettings:
@@ -68,21 +64,3 @@ def published_card(published: Published, length_s: int, *, file_name: str, diges
         "inputs": {"checkpoint": [digest]},
         "imported": {"file": file_name, "source": SOURCE},
     }
-
-
-def check_start(card: dict[str, Any], settings: FitSettings, *, where: str) -> None:
-    """Raise UnfitEncoder where a run differs from its imported encoder in what the weights depend on.
-
-    The scaler is the run's own (section 5: fine-tuning uses its own task's).
-    """
-    own = settings.options.get("diffusion_recursion")
-    theirs = card.get("compat", {}).get("diffusion_recursion") if settings.graph == "correlation" else own
-    pairs = (
-        ("clip length", card.get("length_s"), settings.length_s, "use it at its own length"),
-        ("graph", card.get("graph"), settings.graph, "name the encoder of the run's graph"),
-        ("electrodes", card.get("electrodes"), list(settings.electrodes), "set channels.electrodes"),
-        ("compat.diffusion_recursion", theirs, own, "set it for the corpus (corpora.<corpus>.compat)"),
-    )
-    wrong = [f"{name} {had!r}, the run has {has!r}; {remedy}" for name, had, has, remedy in pairs if had != has]
-    if wrong:
-        raise UnfitEncoder(f"{where}: the imported encoder has " + "; and ".join(wrong))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.plugins import load_plugin
 from pipeline.settings.training import FitSettings
+from pipeline.training.imported_card import differences
 from pipeline.training.model_io import build_model, load_weights
 
 
@@ -35,6 +36,8 @@ def described(settings: FitSettings, *, encoder: bool) -> str:
 
 def start_from_encoder(model: nn.Module, path: Path, settings: FitSettings) -> list[str]:
     """Copy the layers of the encoder in `path`; returns the names of what was copied. Raises UnfitWeights."""
+    if settings.start is not None and settings.start.init == "imported" and (wrong := differences(path, settings)):
+        raise UnfitWeights(f"{path}: " + "; ".join(wrong))
     try:
         return load_plugin("models", settings.model).transfer(model, load_weights(path))
     except KeyError as error:
