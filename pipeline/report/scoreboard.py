@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.report.blocks import Block, Figure, Links, Note, Points, Section, Table, Text, cell
+from pipeline.report.blocks import Block, Figure, Links, Note, Points, Section, Table, Text, cell, with_interval
 from pipeline.report.caveats import caveats
 from pipeline.report.page import Page
 from pipeline.report.picture import Picture, plural
 from pipeline.report.provenance import versions
 from pipeline.report.published import SOURCE
 from pipeline.report.scoreboard_tables import count_table, ordered, remarks, score_table
+from pipeline.report.tables import records
 from pipeline.settings.evaluation import OcclusionSettings
 from pipeline.settings.paper import ScoreboardSettings
 from pipeline.store import read_json, read_table
@@ -146,10 +147,17 @@ def _table_section(content: dict[str, Any], comparisons: pd.DataFrame) -> Sectio
 
 def comparison_table(name: str, rows: pd.DataFrame) -> Table:
     """Paired differences between runs of one table, Holm-corrected within it (docs/statistics.md)."""
-    shown = rows.drop(columns=["table"])
-    texts = [[cell(value) for value in row] for row in shown.itertuples(index=False)]
-    heads = [str(one) for one in shown.columns]
-    return Table(f"{name}-comparisons", "Paired comparisons between runs", heads, texts, folded=True)
+    texts = []
+    for row in records(rows):
+        n = f"{plural(int(row['n_clips']), 'clip')}, {plural(int(row['n_patients']), 'patient')}"
+        texts.append([
+            f"{row['first']} less {row['second']}", f"{row['task']}, {row['length_s']} s",
+            with_interval(row["difference"], row["low"], row["high"]), cell(row["p"]), cell(row["p_holm"]),
+            f"{n}, {plural(int(row['n_seeds']), 'seed')}", row["words"],
+        ])  # fmt: skip
+    heads = ["comparison", "task", "difference [interval]", "p", "p, Holm", "n", "in words"]
+    caption = "Paired comparisons on the same test clips, over patients and seeds; Holm over this table"
+    return Table(f"{name}-comparisons", caption, heads, texts, frozenset({3, 4}), folded=len(texts) > 8)
 
 
 def _figures(board: Board) -> Section:
