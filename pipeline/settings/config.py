@@ -7,8 +7,8 @@ from pydantic import field_validator
 from pipeline.plugins import load_plugin, plugin_names
 from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
-from pipeline.settings.compat_report import CompatReportConfig
 from pipeline.settings.comparison import ComparisonConfig
+from pipeline.settings.compat_report import CompatReportConfig
 from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
 from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
