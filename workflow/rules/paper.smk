@@ -111,7 +111,9 @@ for target in paper.TARGETS:
             f"{PAPER_FOLDER}{target}.json",
 
 
-rule paper:
+rule:
+    name:
+        "paper"
     input:
         PAPER_FOLDER + "index.html",
     message:
