@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics.clip_metrics import Floats, Key, auroc, reason
+from pipeline.metrics.clip_metrics import Floats, Key, reason
 from pipeline.metrics.evaluation import NO_CLIP, Predicted, measure
 from pipeline.metrics.intervals import MIN_DEFINED, interval, patient_weights
+from pipeline.metrics.patient_auroc import patient_auroc
 
 ONE_PATIENT = "the clips are of one patient: there is nothing to draw from"
 FEW_DRAWS = "undefined in more than half of the draws of patients"
@@ -75,12 +76,18 @@ def draw_metric(run: Sequence[Predicted], classes: tuple[str, ...], *, metric: K
     for one in run[1:]:
         check_same(_description(run[0]), _description(one), f"seeds {run[0].seed} and {one.seed} of one run")
     patients, n_clips = run[0].patients, len(run[0].labels)
-    plain = np.array([_value(one, classes, metric, np.ones((1, n_clips)))[0] for one in run])
+    plain = np.array([measure(one, classes, np.ones((1, n_clips)))[metric][0] for one in run])
     drawn = np.full((len(run), draws), np.nan)
+    ranking = len(classes) == 1 and metric == Key("auroc", "")
+    drawn_of = np.unique(patients) if ranking else patients  # a weight for each patient, or for each clip
     start = 0
-    for weights in patient_weights(patients, draws=draws, rng=np.random.default_rng(seed)) if n_clips else ():
+    for weights in patient_weights(drawn_of, draws=draws, rng=np.random.default_rng(seed)) if n_clips else ():
+        block = slice(start, start + len(weights))
         for k, one in enumerate(run):
-            drawn[k, start : start + len(weights)] = _value(one, classes, metric, weights)
+            if ranking:
+                drawn[k, block] = patient_auroc(one.labels == 1, one.probabilities[:, 0], patients, weights)
+            else:
+                drawn[k, block] = measure(one, classes, weights)[metric]
         start += len(weights)
     return Drawn(tuple(one.seed for one in run), plain, drawn, *_description(run[0]))
 
@@ -179,13 +186,6 @@ def check_same(one: Description, other: Description, who: str) -> None:
 
 def _description(one: Predicted) -> Description:
     return one.patients, one.labels, one.clips
-
-
-def _value(one: Predicted, classes: tuple[str, ...], metric: Key, weights: Floats) -> Floats:
-    """The metric (d,); AUROC by itself, since the others would take five times as long."""
-    if len(classes) == 1 and metric == Key("auroc", ""):
-        return auroc(one.labels == 1, one.probabilities[:, 0], weights)
-    return measure(one, classes, weights)[metric]
 
 
 def _plain(value: Any) -> float | None:

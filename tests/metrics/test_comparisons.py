@@ -5,9 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.metrics import comparisons
-from pipeline.metrics.clip_metrics import Key
+from pipeline.metrics.clip_metrics import Key, auroc
 from pipeline.metrics.comparisons import DifferentClips, holm, over_drawn_seeds, paired_difference, two_sided_p
 from pipeline.metrics.evaluation import Predicted
+from pipeline.metrics.patient_auroc import patient_auroc
 
 AUROC, ACCURACY = Key("auroc", ""), Key("accuracy", "")
 HOW = {"draws": 300, "confidence": 0.9, "seed": 0}
@@ -180,9 +181,20 @@ def test_what_is_undefined_says_why() -> None:
     assert {reasons(seed, **halves) for seed in range(8)} == {"", comparisons.FEW_DRAWS}
 
 
+def test_auroc_from_pairs_between_patients_is_that_of_the_clips() -> None:
+    rng = np.random.default_rng(12)
+    patients = rng.choice(["a", "b", "c", "d", "e"], 300)
+    positive, scores = rng.random(300) < 0.2, rng.integers(0, 40, 300) / 40  # many ties
+    positive[patients == "e"] = False  # a patient without a seizure
+    counts = next(comparisons.patient_weights(np.unique(patients), draws=50, rng=np.random.default_rng(1)))
+    weights = next(comparisons.patient_weights(patients, draws=50, rng=np.random.default_rng(1)))
+    np.testing.assert_allclose(patient_auroc(positive, scores, patients, counts), auroc(positive, scores, weights))
+    assert np.isnan(patient_auroc(np.zeros(300, dtype=bool), scores, patients, counts)).all()
+
+
 def test_blocks_of_draws_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = runs_of(np.random.default_rng(11))
     whole = paired_difference(first, second, ("seizure",), metric=AUROC, **HOW)
     original = comparisons.patient_weights
-    monkeypatch.setattr(comparisons, "patient_weights", lambda *a, **k: original(*a, **k, cells=2000))
+    monkeypatch.setattr(comparisons, "patient_weights", lambda *a, **k: original(*a, **k, cells=500))
     assert paired_difference(first, second, ("seizure",), metric=AUROC, **HOW) == whole
