@@ -285,3 +285,19 @@ def test_folds_foreign_weights_and_the_twin_are_planned_by_snakemake(tmp_path: P
     for folder, edge in (("tiny", "half_open"), ("tiny-published", "touching")):
         assert of("clips", folder)
         assert all(f'"label_edge":"{edge}"' in one for one in of("clips", folder))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"runs": ["dist-sl"]}, "runs: 'dist-sl' is not in runs; did you mean 'dist-ssl'"),
+        ({"runs": ["dist-transfer"]}, "runs: dist-transfer learns on synthetic-other"),
+        ({"lengths_s": [13]}, "lengths_s: training.detection has no entry for 13 s"),
+        ({"tasks": []}, "tasks: give at least one"),
+    ],
+)
+def test_what_cannot_be_compared_stops(asked: dict[str, Any], message: str) -> None:
+    content = values()
+    content["compat_report"] |= asked
+    with pytest.raises(planning.PlanError, match=f"compat_report.{message}"):
+        planning.check(parse_config(content))

@@ -42,6 +42,11 @@ def wrong_compat_report(config: Config) -> list[str]:
         if run not in config.runs
     ]
     wrong += [
+        f"runs: {run} learns on {config.runs[run].source}; name runs that learn on the corpus alone"
+        for run in asked.runs
+        if run in config.runs and config.runs[run].source is not None
+    ]
+    wrong += [
         f"lengths_s: training.{task} has no entry for {length} s"
         for task in asked.tasks
         for length in asked.lengths_s
