@@ -112,7 +112,7 @@ def write_run(
 def with_maps(folder: Path, entry: dict[str, Any], drops: dict[str, np.ndarray], **scores: float) -> dict[str, Any]:
     """Adds maps (n, t) by clip for the first seed, and, for detection, the localisation of each recording."""
     home = folder / f"{entry['task']}-{entry['length_s']}s" / entry["run"]
-    stacked = np.stack(list(drops.values())).astype("float32")
+    stacked = np.array(list(drops.values()), dtype="float32").reshape(len(drops), N, -1 if drops else 60)
     maps = OcclusionMaps(stacked, np.ones(len(drops), "float32"), list(drops), [0] * len(drops), ELECTRODES, 0)
     write_maps(home / "maps.zarr.zip", maps)
     more: dict[str, Any] = {"maps": [f"{home}/maps.zarr.zip"], "seeds": [0], "predictions": entry["predictions"][:1]}
@@ -142,6 +142,11 @@ def with_maps(folder: Path, entry: dict[str, Any], drops: dict[str, np.ndarray],
         write_json(home / "localisation.json", summarise(table, LOCALISATION_SETTINGS))
         more |= {"localisation": f"{home}/localisation.parquet", "summary": f"{home}/localisation.json"}
     return {**entry, **more}
+
+
+def without_maps(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    """A run none of whose test clips was predicted correctly."""
+    return with_maps(folder, entry, {})
 
 
 def detected(p: dict[str, float], length_s: int = 60) -> pd.DataFrame:
