@@ -102,19 +102,14 @@ rule scoreboard:
         " --folder $(dirname {output.page}) --out {output.page}"
 
 
-for target in paper.TARGETS:
+# One target of each name; `paper` is all of them, through the scoreboard.
+for target, file in [
+    *((name, f"{name}.json") for name in paper.TARGETS),
+    ("paper", "index.html"),
+]:
 
     rule:
         name:
             target
         input:
-            f"{PAPER_FOLDER}{target}.json",
-
-
-rule:
-    name:
-        "paper"
-    input:
-        PAPER_FOLDER + "index.html",
-    message:
-        "every table and every figure of the paper, and the scoreboard"
+            PAPER_FOLDER + file,
