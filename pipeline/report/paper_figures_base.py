@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from pipeline.report.inventory import Results, RunEntry
+from pipeline.report.paper_inventory import PRINTED_MODELS
 from pipeline.report.picture import Picture, drawing, finish, tidy
 from pipeline.report.published import SOURCE, published_table
 from pipeline.settings.base import Section
@@ -19,7 +20,6 @@ from pipeline.settings.evaluation import LocalisationSettings, OcclusionSettings
 from pipeline.settings.features import GraphSettings
 from pipeline.settings.report import ReportSettings
 
-NAMES = {"dcrnn": "DCRNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "densecnn": "Dense-CNN"}  # as the paper prints them
 GRAPHS = {"distance": "Dist-", "correlation": "Corr-", "none": ""}
 PRETRAINED = "ssl"
 
@@ -62,7 +62,7 @@ def model_of(results: Results, entry: RunEntry) -> str:
 def label_of(results: Results, entry: RunEntry) -> str:
     """`Corr-DCRNN with pre-training`, as the paper calls the runs; a model that it does not have by its own name."""
     model = model_of(results, entry)
-    name = GRAPHS[entry.graph] + NAMES.get(model, model)
+    name = GRAPHS[entry.graph] + PRINTED_MODELS.get(model, model)
     if model != "dcrnn":
         return name
     return f"{name} {'with' if entry.init == PRETRAINED else 'without'} pre-training"
@@ -82,7 +82,7 @@ def in_print(
     `model`: the name to look for, where it is not the run's own.
     """
     rows = published_table()
-    name = model or NAMES.get(model_of(results, entry), "")
+    name = model or PRINTED_MODELS.get(model_of(results, entry), "")
     wanted = {
         "table": figure, "model": name, "metric": metric, "class": klass,
         "graph": "" if entry.graph == "none" else entry.graph,
