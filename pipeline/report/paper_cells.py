@@ -99,7 +99,7 @@ def _class(printed: dict[str, Any]) -> str:
 def _scores(reader: Reader, runs: Sequence[Keyed], metric: str, klass: str) -> list[Score]:
     """Scores of one cell: one; two over folds (mean, pooled); without a run none, with the reason."""
     if not runs:
-        return [{"reason": ""}]
+        return [{"folds": bool(reader.inventory.folds)}]
     entries = [run.entry for run in runs]
     if runs[0].corpus != reader.inventory.main.corpus:
         names = ", ".join(run.corpus for run in runs)
@@ -151,6 +151,6 @@ def _reason(table: str, printed: dict[str, Any], score: Score) -> str:
         return "quoted by the paper from another study: not trained here"
     if table == "table08":
         return NO_SOURCE
-    if printed["task"] == "classification_7":
+    if printed["task"] == "classification_7" and not score["folds"]:
         return NO_FOLDS
     return "clips of this length are not in paper.lengths_s"

@@ -149,6 +149,8 @@ def test_folds_are_averaged_and_pooled(tmp_path: Path) -> None:
             tables[number, seed] = write_predictions(path, patients, scheme="seven", seed=10 * number + seed)
         folds[f"made-up-{number}"] = (run,)
     frame = measured(tmp_path, "table03", [], folds={name: list(runs) for name, runs in folds.items()})
+    long = only(frame, task="classification_7", graph="distance", clip_s=60)
+    assert "paper.lengths_s" in long["reason"]
     own = frame[(frame["run"] == "dist-scratch-7") & (frame["metric"] == "weighted_f1")].set_index("over")
     score = {key: f1_score(one["label"], one["predicted"], average="weighted") for key, one in tables.items()}
     per_seed = [np.mean([score[number, seed] for number in range(3)]) for seed in (0, 1)]
