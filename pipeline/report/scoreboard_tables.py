@@ -33,7 +33,7 @@ BESIDE = ("macro_f1", "majority_weighted_f1")  # shown within the cell, or above
 
 
 def score_table(name: str, caption: str, cells: Sequence[Cell]) -> Table:
-    """One row a model, one column a (task, clip length, metric, class)."""
+    """One row a model, one column a (task, clip length, metric, class); the other way round where it would be wide."""
     printed = [one for one in cells if one["metric"] not in BESIDE]
     rows, columns = _distinct(printed, row_of), _distinct(printed, column_of)
     found = {(row_of(one), column_of(one), one["metric"]): one for one in cells}
@@ -42,6 +42,9 @@ def score_table(name: str, caption: str, cells: Sequence[Cell]) -> Table:
         texts = [_score_text(found, row, column, printed) for column in columns]
         body.append([row, *texts])
     heads = [_head(column, [one for one in cells if column_of(one) == column]) for column in columns]
+    if len(columns) > len(rows):
+        turned = [[head, *(row[1 + k] for row in body)] for k, head in enumerate(heads)]
+        return Table(name, caption, ["score", *rows], turned)
     return Table(name, caption, ["model", *heads], body)
 
 
