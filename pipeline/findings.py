@@ -61,6 +61,7 @@ CODES: dict[str, str] = {
     "not_eeg": "the file holds no EEG channel",
     "fixture": "a header fixture whose samples are not EEG",
     "annotation_scrubbed": "texts of annotations that may name a person were removed (deidentify)",
+    "not_read": "files of other EEG formats lie in the folder and are not read",
     "not_copied": "a file that is neither an EDF nor its table of events was left out (deidentify)",
 }
 
@@ -112,6 +113,7 @@ REMEDIES: dict[str, str] = {
     "file_unreadable": "check that the file is there (a link may lead nowhere), the disk, and your rights",
     "not_eeg": "move the file away, or map its labels to electrode names",
     "annotation_scrubbed": "add words to the list (--words) if annotations that say nothing of a person went",
+    "not_read": "unpack or convert them to EDF, or move them away",
     "not_copied": "nothing to do; reports are never copied",
     "fixture": "use the recording itself; signals.quality.white_noise: keep uses the file as it is",
 }
