@@ -148,7 +148,7 @@ def _own(root: Path, path: str, files: RecordingFiles, findings: Findings) -> _R
     listed = _read_list(Path(root, path))
     name = PurePosixPath(files.edf).name
     nameless = listed.pop("")
-    if nameless.speaks or nameless.start_s is not None:
+    if nameless.speaks:
         why = next(iter(nameless.problems), "times before the first `File name:`")
         message = (
             f"{files.edf}: {PurePosixPath(path).name}, {why}: they may be of any file; correct the list and run again"

@@ -180,6 +180,13 @@ def test_row13_a_stated_seizure_never_ends_as_no_seizure(tmp_path, span, source)
     assert caught.value.finding.code == "annotation_invalid"
 
 
+@pytest.mark.parametrize("span", [(400, 400), (520, 400)])
+def test_a_summary_with_one_seizure_that_ends_before_it_starts_is_not_read(tmp_path, span):
+    """Which of its numbers are wrong is unknown; the other seizure alone would leave this one as background."""
+    with pytest.raises(Rejected, match="line 8: a seizure that ends at or before its start"):
+        read(tmp_path, summary=block("chb05_06.edf", [(5, 9), span]))
+
+
 @pytest.mark.parametrize("line", ["Flie Name: chb05_07.edf", "File Name chb05_07.edf", "Filname: x", "chb05_07.edf"])
 def test_a_misread_name_gives_its_seizures_to_no_other_file(tmp_path, line):
     text = block("chb05_06.edf", []) + block("chb05_07.edf", [(5, 9)]).replace("File Name: chb05_07.edf", line)

@@ -236,7 +236,7 @@ def test_times_before_the_first_name_leave_every_file_of_the_list_out(tmp_path):
     ("encoding", "mark"),
     [
         ("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff"), ("utf-16-be", b""), ("utf-16-le", b""),
-        ("latin-1", b""),
+        ("latin-1", b""), ("latin-1", b"\xef\xbb\xbf"),
     ],
 )  # fmt: skip
 def test_a_byte_order_mark_hides_no_name(tmp_path, encoding, mark):
