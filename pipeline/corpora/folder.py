@@ -9,6 +9,7 @@ trial_type; or TUSZ `.csv`), else the annotations inside an EDF+. A file with ne
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from pipeline.corpora._event_rules import (
@@ -32,7 +33,12 @@ OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
 KNOWN_CODES = SEIZURE_CODES | OTHER_CODES | {NOT_EPILEPTIC}
 FILE_NAMES = "free"  # they may name people: docs/privacy.md
-_SEIZURE = re.compile(r"\s*seizure\b", re.IGNORECASE)  # `seizure onset`, `Seizure 3`
+_SEIZURE = re.compile(r"seiz|szs?(?![a-z])|(?<!inter)(?<!inter[- ])ictal", re.IGNORECASE)  # `Seizure onset`, `Sz3`
+_UNTOLD = ("", "n/a")
+_OTHER_FORMATS = re.compile(
+    r".+(\.edf\.(?:gz|bz2|xz|zst|zip|7z)|\.(?:bdf|gdf|rec|vhdr|eeg|set|fif|cnt|mff|nwb|xdf|trc|erd|lay|e))",
+    re.IGNORECASE,
+)
 _SPOKEN = {"seizure": "sz", "sz": "sz", "seiz": "sz"}  # what people write into EDF+ annotations
 
 
@@ -50,6 +56,15 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
             if name.lower().endswith(".edf"):
                 found.append(_recording(folder, name, names, version))
     return sorted(found, key=lambda files: files.recording)
+
+
+def unread(root: Path | str) -> dict[str, int]:
+    """How many files of other EEG formats lie below `root`, by extension: `find` passes them over."""
+    found: Counter[str] = Counter()
+    for folder, names in folders(Path(root)):
+        whole = [*names, *folder[-1:]]  # `.mff` is a folder
+        found.update(match[1].lower() for match in map(_OTHER_FORMATS.fullmatch, whole) if match)
+    return dict(sorted(found.items()))
 
 
 def _recording(folder: tuple[str, ...], name: str, names: set[str], version: str) -> RecordingFiles:
@@ -133,35 +148,46 @@ def _rows(table: EventTable, findings: Findings) -> list[Row]:
             lines.append(event_rows(table, number, cells, _code))
         except EventTableError as problem:
             findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=f"line {number}")
-            lost += _code(cells[table.type_column or ""]) in SEIZURE_CODES
+            text = cells[table.type_column or ""]
+            lost += text.lower() in _UNTOLD or _may_be_seizure(_code(text))
     if lost:
-        raise _NoLabels(f"{table.name}: {lost} rows of a seizure without a time")
+        raise _NoLabels(f"{table.name}: {lost} rows without a time may be seizures")
     if table.lines and not lines:
         raise _NoLabels(f"{table.name}: no row that can be read")
     return _complete(settled(lines), table.name, findings)
 
 
 def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
-    """The rows. Raises _NoLabels where there are some and none has a known type: what they mean is unknown."""
+    """The rows. Raises _NoLabels where none has a known type, or an unknown type may be a seizure: what they mean is
+    unknown, and their seconds would be background.
+    """
     if rows and not any(row.label in KNOWN_CODES for row in rows):
         raise _NoLabels(f"{name}: no row has a type of event that is known ({shown_code(rows[0].label)})")
+    unsure = [row for row in rows if row.label not in SEIZURE_CODES and _may_be_seizure(row.label)]
+    if unsure:
+        raise _NoLabels(f"{unsure[0].place}: an unknown type of event that may be a seizure, one of {len(unsure)}")
     return rows
+
+
+def _may_be_seizure(label: str) -> bool:
+    """Whether a label is a seizure's, or an unknown one that speaks of seizures: `Seizure focal`, `Sz3`."""
+    return label in SEIZURE_CODES or (label not in KNOWN_CODES and _SEIZURE.search(label) is not None)
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:
     """Annotations of an EDF+ that have a duration; texts that are no event type are reported and left out.
 
-    Raises _NoLabels where nothing says whether there was a seizure, or where a seizure has no duration: which seconds
-    it took is then unknown, and calling them background would be a wrong label.
+    Raises _NoLabels where nothing says whether there was a seizure, or where one has no duration or may have meant one:
+    which seconds it took is then unknown, and calling them background would be a wrong label.
     """
     from pipeline.signals.edf_annotations import annotations
     from pipeline.signals.edf_header import read_header
 
     header = read_header(path, Findings())  # `index` has reported what the header holds
-    rows, endless = [], []
-    for annotation in annotations(header):
+    rows, endless, inside = [], [], list(annotations(header))
+    for annotation in inside:
         onset_s, text = annotation.onset_s, annotation.text
-        if not annotation.duration_s and (_code(text) in SEIZURE_CODES or _SEIZURE.match(text)):
+        if not annotation.duration_s and _may_be_seizure(_code(text)):
             endless.append(onset_s)
         elif annotation.duration_s is not None:
             stop_s = round(onset_s + annotation.duration_s, 6)  # of decimals: annotations that touch do not overlap
@@ -169,11 +195,14 @@ def _read_inside(path: Path, findings: Findings) -> list[Row]:
     for onset_s in endless:
         message = f"{path.name}: a seizure at {onset_s:g} s without a duration; give it one, and run again"
         findings.add("annotation_invalid", message, action="skip", value=f"{onset_s:g}")
-    if endless:
-        raise _NoLabels(f"{path.name}: {len(endless)} seizures without a duration")
-    if not any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows):
+    known = any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows)
+    if inside and (endless or not known):
+        none = "none is a known seizure type with a duration"
+        told = f"{len(endless)} may be seizures and have no duration" if endless else none
+        raise _NoLabels(f"{path.name}: {len(inside)} annotations inside, {told}; write a <stem>_events.tsv")
+    if not inside:
         raise _NoLabels(f"{path.name}: no events beside it nor inside")
-    return rows
+    return _complete(rows, path.name, findings)
 
 
 def _code(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.corpora.folder import find, read_events
+from pipeline.corpora.folder import find, read_events, unread
 from pipeline.findings import CorpusError, Findings
 from tests.signals.edf_builder import EdfFile, annotation_channel, scalp_channels
 
@@ -127,7 +127,7 @@ def test_events_inside(tmp_path, text, code):
     assert codes == []
 
 
-@pytest.mark.parametrize("text", ["seizure", "fnsz", "Seizure onset", "seizure 3"])
+@pytest.mark.parametrize("text", ["seizure", "fnsz", "Seizure onset", "seizure 3", "Sz3", "SZ begins", "ictal"])
 @pytest.mark.parametrize("beside", ["+0\x154\x14bckg\x14\0", "+0.5\x151\x14seizure\x14\0"])
 @pytest.mark.parametrize("length", ["", "\x150"])
 def test_a_seizure_inside_without_a_duration_leaves_no_labels(tmp_path, text, beside, length):
@@ -160,6 +160,71 @@ def test_a_table_that_leaves_seizures_open_leaves_no_labels(tmp_path, name, text
     events, codes = events_of(tmp_path)
     assert events is None
     assert codes[-1] == "annotation_missing"
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ("14\t3\tSeizure focal", False),
+        ("8\t2,5s\tsz", False),
+        ("x\t3\tSeizure 1", False),
+        ("x\t3\t", False),
+        ("14\t3\tsz2", False),
+        ("14\t3\tSZ onset", False),
+        ("14\t3\tpostictal", False),
+        ("x\t3\tbckg", True),
+        ("14\t3\teyes open", True),
+        ("14\t3\tnesz", True),
+        ("14\t3\tinterictal", True),
+        ("14\t3\tinter-ictal spike", True),
+        ("14\t3\tszem", True),  # Hungarian: eye
+    ],
+)
+def test_a_row_that_may_be_a_seizure_is_not_background(tmp_path, row, known):
+    """Beside a seizure that can be read; a plain remark does not cost the labels."""
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a_events.tsv").write_text(f"onset\tduration\teventType\n2\t3\tsz\n{row}\n")
+    events, codes = events_of(tmp_path)
+    assert events is None or [(event.onset_s, event.offset_s) for event in events] == [(2, 5)]
+    assert (events is not None) == known
+    assert ("annotation_missing" in codes) != known
+
+
+def inside(folder, texts):
+    """An EDF+ with annotations (stamp and text), one a record; what is read, and the messages."""
+    added = [f"+{text}\x14\0" for text in texts] + [""] * 4
+    lists = [f"+{i}\x14\x14\0{added[i]}" for i in range(4)]
+    made = scalp_channels(np.random.default_rng(0), records=4)
+    EdfFile([*made, annotation_channel(lists)], reserved="EDF+C").write(folder / "p" / "a.edf")
+    (files,) = find(folder, "auto")
+    findings = Findings()
+    return read_events(folder, files, 4.0, findings), " | ".join(finding.message for finding in findings)
+
+
+def test_annotations_inside_are_counted_and_never_told(tmp_path):
+    none = "none is a known seizure type with a duration; write a <stem>_events.tsv"
+    events, told = inside(tmp_path, ["1\x14Ann Lee awake", "2\x151\x14eyes open", "3\x151\x14Attack of Ann Lee"])
+    assert events is None
+    assert f"3 annotations inside, {none}" in told
+    assert "Lee" not in told
+    events, told = inside(tmp_path, ["1\x14Seizure onset", "3\x14Seizure offset", "3\x14awake"])
+    assert events is None
+    assert "3 annotations inside, 2 may be seizures and have no duration; write a <stem>_events.tsv" in told
+
+
+def test_a_seizure_inside_under_another_name_is_not_background(tmp_path):
+    events, told = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14Seizure 2"])
+    assert events is None
+    assert "a.edf at 2 s: an unknown type of event that may be a seizure" in told
+    events, _ = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14eyes open"])
+    assert [(event.onset_s, event.offset_s) for event in events] == [(1, 2)]
+
+
+def test_files_of_other_formats_are_counted(tmp_path):
+    touch(tmp_path, "p/a.edf", "p/b.edf.gz", "p/c.EDF.GZ", "d.BDF", "q/e.rec", "p/a.tsv", "p/notes.txt", ".x/f.bdf",
+          "g.mff/signal1.bin", "edf.gz", "report.pdf")  # fmt: skip
+    assert unread(tmp_path) == {".bdf": 1, ".edf.gz": 2, ".mff": 1, ".rec": 1}
+    assert len(find(tmp_path, "auto")) == 1
 
 
 def test_row14_types_that_overlap_are_one_seizure(tmp_path):
