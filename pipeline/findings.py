@@ -40,7 +40,7 @@ CODES: dict[str, str] = {
     "bad_channel": "a channel is flat, saturated or not finite",
     "too_short": "the recording is shorter than one second",
     "fraction_cut": "the last fraction of a second was cut",
-    "annotation_missing": "no annotation file; the recording has no labels",
+    "annotation_missing": "no annotation says whether there was a seizure; the recording has no labels",
     "annotation_invalid": "a row of an annotation file cannot be read",
     "annotation_repaired": "an annotation file was read leniently (a misspelt file name)",
     "annotation_clipped": "an event reaches outside the recording and was clipped",

@@ -151,7 +151,7 @@ def _rows(table: EventTable, findings: Findings) -> list[Row]:
             text = cells[table.type_column or ""]
             lost += text.lower() in _UNTOLD or _may_be_seizure(_code(text))
     if lost:
-        raise _NoLabels(f"{table.name}: {lost} rows without a time may be seizures")
+        raise _NoLabels(f"{table.name}: rows without a time that may be seizures: {lost}")
     if table.lines and not lines:
         raise _NoLabels(f"{table.name}: no row that can be read")
     return _complete(settled(lines), table.name, findings)
@@ -163,9 +163,12 @@ def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
     """
     if rows and not any(row.label in KNOWN_CODES for row in rows):
         raise _NoLabels(f"{name}: no row has a type of event that is known ({shown_code(rows[0].label)})")
-    unsure = [row for row in rows if row.label not in SEIZURE_CODES and _may_be_seizure(row.label)]
+    unsure = {row.place: row.label for row in rows if row.label not in SEIZURE_CODES and _may_be_seizure(row.label)}
+    for place, label in unsure.items():  # not the channel: it may be a name
+        message = f"{place}: label {shown_code(label)} is not in the list and may be a seizure; correct it"
+        findings.add("unknown_label", message, action="skip", value=shown_code(label))
     if unsure:
-        raise _NoLabels(f"{unsure[0].place}: an unknown type of event that may be a seizure, one of {len(unsure)}")
+        raise _NoLabels(f"{name}: unknown types of event that may be seizures: {len(unsure)}")
     return rows
 
 
@@ -198,8 +201,10 @@ def _read_inside(path: Path, findings: Findings) -> list[Row]:
     known = any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows)
     if inside and (endless or not known):
         none = "none is a known seizure type with a duration"
-        told = f"{len(endless)} may be seizures and have no duration" if endless else none
-        raise _NoLabels(f"{path.name}: {len(inside)} annotations inside, {told}; write a <stem>_events.tsv")
+        told = f"of them without a duration, and maybe a seizure: {len(endless)}" if endless else none
+        raise _NoLabels(
+            f"{path.name}: {len(inside)} annotation{'s' * (len(inside) > 1)} inside, {told}; write a <stem>_events.tsv"
+        )
     if not inside:
         raise _NoLabels(f"{path.name}: no events beside it nor inside")
     return _complete(rows, path.name, findings)

@@ -190,6 +190,19 @@ def test_a_row_that_may_be_a_seizure_is_not_background(tmp_path, row, known):
     assert ("annotation_missing" in codes) != known
 
 
+def test_a_seizure_of_unknown_type_names_its_line_once_and_no_channel(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    rows = "2\t3\tsz\tn/a\n8\t3\tSeizure of Ann Lee\tF7-T3,LEE\n"
+    (tmp_path / "p/a.tsv").write_text(f"onset\tduration\teventType\tchannels\n{rows}")
+    (files,) = find(tmp_path, "auto")
+    findings = Findings()
+    assert read_events(tmp_path, files, 100.0, findings) is None
+    told, _ = findings.to_rows()
+    assert told["code"] == "unknown_label"
+    assert told["message"].startswith("a.tsv, line 3: label text of 18 characters")
+    assert not any("lee" in str(cell).lower() for row in findings.to_rows() for cell in row.values())
+
+
 def inside(folder, texts):
     """An EDF+ with annotations (stamp and text), one a record; what is read, and the messages."""
     added = [f"+{text}\x14\0" for text in texts] + [""] * 4
@@ -209,13 +222,14 @@ def test_annotations_inside_are_counted_and_never_told(tmp_path):
     assert "Lee" not in told
     events, told = inside(tmp_path, ["1\x14Seizure onset", "3\x14Seizure offset", "3\x14awake"])
     assert events is None
-    assert "3 annotations inside, 2 may be seizures and have no duration; write a <stem>_events.tsv" in told
+    assert "3 annotations inside, of them without a duration, and maybe a seizure: 2; write a <stem>_events.tsv" in told
 
 
 def test_a_seizure_inside_under_another_name_is_not_background(tmp_path):
     events, told = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14Seizure 2"])
     assert events is None
-    assert "a.edf at 2 s: an unknown type of event that may be a seizure" in told
+    assert "a.edf at 2 s: label text of 9 characters is not in the list and may be a seizure" in told
+    assert "a.edf: unknown types of event that may be seizures: 1; used without labels" in told
     events, _ = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14eyes open"])
     assert [(event.onset_s, event.offset_s) for event in events] == [(1, 2)]
 

@@ -59,6 +59,7 @@ def test_files_that_are_not_read_are_one_finding_without_names(tmp_path: Path) -
     Corpora(config, main_process=True).shards("hosp")
     (told,) = json.loads((tmp_path / "out/hosp/manifests/findings.json").read_text())
     assert (told["code"], told["action"], told["recording"]) == ("not_read", "skip", "")
+    assert told["value"] == "1 .bdf, 2 .edf.gz"
     assert told["message"] == "only .edf is read; also there: 1 .bdf, 2 .edf.gz"
 
 

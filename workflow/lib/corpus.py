@@ -88,7 +88,7 @@ class Corpora:
             raise CorpusError(f"{head}; {unread}" if unread else head)
         dealt, found = deal(files, settings.splits, self._shards_per_split(), corpus)
         if unread:
-            found.add("not_read", unread, action="skip")
+            found.add("not_read", unread, action="skip", value=unread.rpartition(": ")[2])
         findings = list(found)
         if hides_names(corpus, settings) and self.main_process:
             root, dealt, findings = self._hidden(corpus, root, dealt, files, found)
