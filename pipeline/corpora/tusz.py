@@ -17,6 +17,7 @@ from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 
 EXTENSIONS = {"v1": (".tse", ".tse_bi", ".lbl", ".lbl_bi"), "v2": (".csv", ".csv_bi")}
+VERSIONS = ("auto", *EXTENSIONS)
 FILE_NAMES = "coded"  # docs/privacy.md
 _MONTAGE = re.compile(r"\d\d_tcp_[a-z_]+")
 _ID = re.compile(r"[A-Za-z0-9]+")
@@ -40,8 +41,8 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
     `version`: `v1` or `v2` takes that generation alone; `auto` takes what is there and raises CorpusError if both are
     (T05: ids differ between them and no public map exists).
     """
-    if version not in ("auto", *EXTENSIONS):
-        raise CorpusError(f"version {version!r} of a TUSZ corpus; known are auto, v1, v2")
+    if version not in VERSIONS:
+        raise CorpusError(f"version {version!r} of a TUSZ corpus; known are {', '.join(VERSIONS)}")
     found: dict[str, list[RecordingFiles]] = {"v1": [], "v2": []}
     for parts, names in folders(Path(root)):
         folder = "".join(f"{part}/" for part in parts)
