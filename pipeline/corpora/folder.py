@@ -131,12 +131,12 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row]:
 
 def _read_tusz(path: Path, findings: Findings) -> list[Row]:
     """Rows of a TUSZ table. Raises _NoLabels where one cannot be read: it may be a seizure."""
-    found = Findings()
-    rows = read_label_file(path, found).rows
-    findings.extend(found)
-    if len(found):
+    found = read_label_file(path, findings)
+    if found.lost:
         raise _NoLabels(f"{path.name}: a row that cannot be read may be a seizure")
-    return _complete(rows, path.name, findings)
+    if not found.rows:  # unlike T41: one without seizures has a row of bckg (T12)
+        raise _NoLabels(f"{path.name}: a TUSZ table without a row")
+    return _complete(found.rows, path.name, findings)
 
 
 def _rows(table: EventTable, findings: Findings) -> list[Row]:
