@@ -10,6 +10,7 @@ trial_type; or TUSZ `.csv`), else the annotations inside an EDF+. A file with ne
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.corpora._event_rules import (
@@ -21,8 +22,17 @@ from pipeline.corpora._event_rules import (
     settle_types,
     to_events,
 )
-from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table, settled
-from pipeline.corpora._szcore import szcore_code
+from pipeline.corpora._events_tsv import (
+    TYPE_COLUMNS,
+    EventTable,
+    EventTableError,
+    event_rows,
+    note_without_rows,
+    read_table,
+    settled,
+)
+from pipeline.corpora._seizure_words import may_mean_seizure
+from pipeline.corpora._szcore import HED, szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora._tusz_labels import read_label_file
 from pipeline.corpora.records import Event, RecordingFiles
@@ -33,8 +43,9 @@ OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
 KNOWN_CODES = SEIZURE_CODES | OTHER_CODES | {NOT_EPILEPTIC}
 FILE_NAMES = "free"  # they may name people: docs/privacy.md
-_SEIZURE = re.compile(r"seiz|szs?(?![a-z])|(?<!inter)(?<!inter[- ])ictal", re.IGNORECASE)  # `Seizure onset`, `Sz3`
-_UNTOLD = ("", "n/a")
+_UNTOLD = ("", "n/a", "na", "nan", "-", "?", "unknown")
+_COLUMNS = {name.lower(): name for name in ("onset", "duration", *TYPE_COLUMNS, "confidence", "channels")}
+_TYPES = {name.lower(): name for name in HED}
 _OTHER_FORMATS = re.compile(
     r".+(\.edf\.(?:gz|bz2|xz|zst|zip|7z)|\.(?:bdf|gdf|rec|vhdr|eeg|set|fif|cnt|mff|nwb|xdf|trc|erd|lay|e))",
     re.IGNORECASE,
@@ -119,6 +130,7 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row]:
         table = read_table(path)
         if [column.lower() for column in table.columns[:2]] == ["channel", "start_time"]:
             return _read_tusz(path, findings)
+        table = _in_our_case(table)
         table.require("onset", "duration")
         if table.type_column is None:
             table.require("eventType")
@@ -127,6 +139,15 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row]:
         raise _NoLabels(f"{path.name}: no table of events") from None
     note_without_rows(table, findings)
     return _rows(table, findings)
+
+
+def _in_our_case(table: EventTable) -> EventTable:
+    """The table with the columns that are read spelt as we do (`Onset`, `EVENTTYPE`), unless it has both spellings."""
+    spelt = {name: _COLUMNS.get(name.lower(), name) for name in table.columns}
+    if len(set(spelt.values())) < len(table.columns):
+        return table
+    lines = tuple((number, {spelt[name]: cell for name, cell in cells.items()}) for number, cells in table.lines)
+    return replace(table, columns=tuple(spelt.values()), lines=lines)
 
 
 def _read_tusz(path: Path, findings: Findings) -> list[Row]:
@@ -149,7 +170,7 @@ def _rows(table: EventTable, findings: Findings) -> list[Row]:
         except EventTableError as problem:
             findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=f"line {number}")
             text = cells[table.type_column or ""]
-            lost += text.lower() in _UNTOLD or _may_be_seizure(_code(text))
+            lost += _is_untold(text) or _may_be_seizure(_code(text))
     if lost:
         raise _NoLabels(f"{table.name}: rows without a time that may be seizures: {lost}")
     if table.lines and not lines:
@@ -163,7 +184,11 @@ def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
     """
     if rows and not any(row.label in KNOWN_CODES for row in rows):
         raise _NoLabels(f"{name}: no row has a type of event that is known ({shown_code(rows[0].label)})")
-    unsure = {row.place: row.label for row in rows if row.label not in SEIZURE_CODES and _may_be_seizure(row.label)}
+    unsure = {
+        row.place: row.label
+        for row in rows
+        if row.label not in SEIZURE_CODES and (_is_untold(row.label) or _may_be_seizure(row.label))
+    }
     for place, label in unsure.items():  # not the channel: it may be a name
         message = f"{place}: label {shown_code(label)} is not in the list and may be a seizure; correct it"
         findings.add("unknown_label", message, action="skip", value=shown_code(label))
@@ -173,8 +198,13 @@ def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
 
 
 def _may_be_seizure(label: str) -> bool:
-    """Whether a label is a seizure's, or an unknown one that speaks of seizures: `Seizure focal`, `Sz3`."""
-    return label in SEIZURE_CODES or (label not in KNOWN_CODES and _SEIZURE.search(label) is not None)
+    """Whether a label is a seizure's, or an unknown one that speaks of seizures: `Seizure focal`, `Sz3`, `GTCS`."""
+    return label in SEIZURE_CODES or (label not in KNOWN_CODES and may_mean_seizure(label))
+
+
+def _is_untold(text: str) -> bool:
+    """Whether a cell leaves the type of its event open."""
+    return text.strip().lower() in _UNTOLD
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:
@@ -187,17 +217,21 @@ def _read_inside(path: Path, findings: Findings) -> list[Row]:
     from pipeline.signals.edf_header import read_header
 
     header = read_header(path, Findings())  # `index` has reported what the header holds
-    rows, endless, inside = [], [], list(annotations(header))
+    rows, endless, passed, inside = [], [], 0, list(annotations(header))
     for annotation in inside:
-        onset_s, text = annotation.onset_s, annotation.text
-        if not annotation.duration_s and _may_be_seizure(_code(text)):
-            endless.append(onset_s)
-        elif annotation.duration_s is not None:
+        onset_s, code = annotation.onset_s, _code(annotation.text)
+        if annotation.duration_s is None or (annotation.duration_s == 0 and code not in KNOWN_CODES):
+            endless += [onset_s] * _may_be_seizure(code)
+            passed += code not in KNOWN_CODES and not _may_be_seizure(code)
+        else:
             stop_s = round(onset_s + annotation.duration_s, 6)  # of decimals: annotations that touch do not overlap
-            rows.append(Row(start_s=onset_s, stop_s=stop_s, label=_code(text), place=f"{path.name} at {onset_s:g} s"))
+            rows.append(Row(start_s=onset_s, stop_s=stop_s, label=code, place=f"{path.name} at {onset_s:g} s"))
     for onset_s in endless:
         message = f"{path.name}: a seizure at {onset_s:g} s without a duration; give it one, and run again"
         findings.add("annotation_invalid", message, action="skip", value=f"{onset_s:g}")
+    if passed:
+        message = f"{path.name}: {passed} texts without a duration that are no known type, nor of a seizure; not read"
+        findings.add("unknown_label", message, severity="info", action="note", value=passed)
     known = any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows)
     if inside and (endless or not known):
         none = "none is a known seizure type with a duration"
@@ -215,4 +249,4 @@ def _code(text: str) -> str:
     text = text.strip()
     if text.lower() in SEIZURE_CODES or text.lower() in OTHER_CODES or text.lower() == "nesz":
         return text.lower()
-    return szcore_code(_SPOKEN.get(text.lower(), text)) or text
+    return szcore_code(_SPOKEN.get(text.lower()) or _TYPES.get(text.lower(), text)) or text

@@ -13,7 +13,8 @@ from pipeline.signals.edf_header import EdfHeader, reject
 from pipeline.signals.edf_samples import blocks, mapped_records
 
 _SECONDS = rb"\d{1,12}(?:\.\d{0,12})?"
-_STAMP = re.compile(rb"([+-]%b)(?:\x15(%b))?\x14" % (_SECONDS, _SECONDS))
+_STAMP = re.compile(rb"([+-]%b)(?:\x15([^\x14]*))?\x14" % _SECONDS)
+_DURATION = re.compile(_SECONDS)
 _TIME_KEEPING = re.compile(rb"([+-]%b)\x14(?:[\x14\0]|\Z)" % _SECONDS)  # first in a record: its onset, and no text
 _RECORDS = 4096  # mapped at a time
 JITTER_S = Fraction(1, 200)  # onsets are often rounded to milliseconds; half a sample at 100 Hz is no gap
@@ -22,7 +23,7 @@ DRIFT_S = Fraction(1, 10)  # a stretch whose clock has run off by this is cut, s
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """A text at a time; `duration_s` is None where none is given."""
+    """A text at a time; `duration_s` is None where none is given, or one that is no number."""
 
     onset_s: float
     duration_s: float | None
@@ -161,5 +162,6 @@ def _entries(content: bytes) -> Iterator[tuple[Fraction, Fraction | None, list[s
         if stamp is None:
             continue
         texts = entry[stamp.end() :].decode("utf-8", "replace").split("\x14")
-        duration = None if stamp[2] is None else Fraction(stamp[2].decode())
+        told = _DURATION.fullmatch(stamp[2] or b"")
+        duration = Fraction(told[0].decode()) if told else None
         yield Fraction(stamp[1].decode()), duration, [text.strip() for text in texts]
