@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.corpora._seizure_words import may_mean_seizure
 from pipeline.deidentify.words import is_allowed
 from pipeline.findings import Findings
 from pipeline.signals.edf_header import FIELD_WIDTHS, FIXED_BYTES, SAMPLE_BYTES, EdfHeader, read_header, reject
@@ -35,6 +36,8 @@ _LIST = re.compile(  # a stamp with a whole text or the start of a long one: by 
     rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14(?:[ -~\x80-\xff]{0,80}\x14\x00|[ -~]{12})"
 )
 STAMP = re.compile(rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14")
+_LOOSE_STAMP = re.compile(rb"([+-]\d+(?:\.\d*)?)\x15[^\x14]*\x14")  # of a duration that is no number
+DOUBT = b"szs"  # stands for a removed text that may mean a seizure: no known type, so that the copy is as unsure
 
 
 @dataclass
@@ -235,25 +238,40 @@ def _clean_block(block: bytes, header: EdfHeader, words: frozenset[str], removed
 def clean_lists(content: bytes, words: frozenset[str], removed: Removed, *, keeps_time: bool) -> bytes:
     """The annotation lists of one record with allowed texts only; the record's own onset stays (`keeps_time`).
 
-    Never longer than `content`, even where its lists lack their ends.
+    What is left reads as it did: only a list that told when the record starts does so. Never longer than `content`,
+    even where its lists lack their ends.
     """
     kept: list[bytes] = []
-    for entry in content.split(b"\0"):
-        stamp = STAMP.match(entry)
+    for place, entry in enumerate(content.split(b"\0")):
+        stamp = _stamp(entry, removed)
         if stamp is None:
             if entry:
                 removed.texts.append(entry.decode("utf-8", "replace"))
             continue
-        texts = _staying(entry[stamp.end() :].split(b"\x14"), words, removed)
-        if keeps_time and not kept and not any(texts):  # the first list of a record says when it starts
-            kept.append((stamp[0] + b"\x14")[: len(entry)])
-        elif any(texts):
-            kept.append(stamp[0] + b"\x14".join(texts))
+        begin, texts = stamp
+        tells_onset = keeps_time and place == 0 and b"\x15" not in begin and not texts[0]
+        staying = _staying(texts, words, removed)
+        if tells_onset:
+            kept.append((begin + b"\x14".join(staying))[: len(entry)])
+        elif any(staying):  # without blank texts in front, which would make an onset of it
+            kept.append(begin + b"\x14".join([*filter(None, staying), b""]))
     return b"\0".join([*kept, b""])[: len(content)] if kept else b""
 
 
+def _stamp(entry: bytes, removed: Removed) -> tuple[bytes, list[bytes]] | None:
+    """What a list begins with, its texts. A duration that is no number goes: it is read as none, and may be a text."""
+    stamp = STAMP.match(entry)
+    if stamp is not None:
+        return stamp[0], entry[stamp.end() :].split(b"\x14")
+    loose = _LOOSE_STAMP.match(entry)
+    if loose is None:
+        return None
+    removed.texts.append(loose[0][len(loose[1]) :].decode("utf-8", "replace"))
+    return loose[1] + b"\x14", entry[loose.end() :].split(b"\x14")
+
+
 def _staying(texts: list[bytes], words: frozenset[str], removed: Removed) -> list[bytes]:
-    """Those texts that may stay, blank ones too: they are ends of lists."""
+    """Those texts that may stay, blank ones too: they end lists. For one that may mean a seizure stands DOUBT."""
     staying = []
     for text in texts:
         shown = text.decode("utf-8", "replace")
@@ -262,4 +280,6 @@ def _staying(texts: list[bytes], words: frozenset[str], removed: Removed) -> lis
         else:
             removed.texts.append(shown)
             removed.annotations += 1
+            if may_mean_seizure(shown) and len(text) >= len(DOUBT):
+                staying.append(DOUBT)
     return staying

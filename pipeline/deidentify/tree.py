@@ -15,13 +15,13 @@ from types import ModuleType
 from pipeline.corpora._events_tsv import write_events
 from pipeline.corpora._pseudonyms import Pseudonyms
 from pipeline.corpora._tree import folders
-from pipeline.corpora.records import RecordingFiles
+from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
 from pipeline.deidentify.edf import copy_edf
 from pipeline.deidentify.search import Searches, leak_in, wanted_texts
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 from pipeline.plugins import load_plugin
 from pipeline.signals.edf_annotations import stretches
-from pipeline.signals.edf_header import FIXED_BYTES, read_header
+from pipeline.signals.edf_header import FIXED_BYTES, read_header, reject
 
 REPORTS = (".txt", ".doc", ".docx", ".pdf", ".rtf")  # free text about a patient (formats.md, T03): never copied
 REPORT_BYTES = 1 << 20  # of a report in plain text, read for the words that must not come out
@@ -130,31 +130,89 @@ def _copy(
     own = outcome.findings.for_recording(files.edf)
     outcome.texts += [part for part in files.edf.split("/") if part != files.official]
     outcome.texts.append(files.edf.rpartition("/")[2][: -len(".edf")])
-    source, days = plan.root / files.edf, shift_of(names, files.patient)
     try:
-        removed = copy_edf(source, place / f"{recording}_eeg.edf", shift_days=days, words=words, findings=own)
-        outcome.texts += removed.texts
-        _copy_events(plan, files, place / f"{recording}_events.tsv", own)
+        _write(plan, files, place / recording, shift_of(names, files.patient), words, outcome)
     except Rejected as rejected:
         own.extend([rejected.finding])
         for part in place.glob(f"{recording}_*"):
             part.unlink()
         return
+    days = shift_of(names, files.patient)
     outcome.copied.append(
         Copied(recording=recording, patient=patient, file=files.edf, patient_was=files.patient, shift_days=days)
     )
 
 
-def _copy_events(plan: Plan, files: RecordingFiles, target: Path, findings: Findings) -> None:
-    """The seizures of a readable table beside the EDF: times and types only. Those inside an EDF+ stay inside."""
-    if not files.annotations:
+def _write(plan: Plan, files: RecordingFiles, stem: Path, days: int, words: frozenset[str], outcome: Outcome) -> None:
+    """The EDF and, where a table lay beside it, its seizures: times and types only. Those inside an EDF+ stay inside.
+
+    The copy says the same about seizures as the source. Where its reader leaves it open whether there was one, and what
+    is kept would tell, no text is kept. Raises Rejected where they differ all the same.
+    """
+    own, source = outcome.findings.for_recording(files.edf), plan.root / files.edf
+    edf, table = stem.with_name(f"{stem.name}_eeg.edf"), stem.with_name(f"{stem.name}_events.tsv")
+    duration_s = _duration_s(source)
+    beside = bool(files.annotations)
+    told = _told(plan.corpus, plan.root, files, duration_s, own if beside else Findings(), refuse=beside)
+    outcome.texts += copy_edf(source, edf, shift_days=days, words=words, findings=own).texts
+    if beside and told is not None:
+        write_events(table, told, duration_s, shortest_s=0.0)
+    if _agree(told, _told_by_copy(edf, table, duration_s)):
         return
-    header = read_header(plan.root / files.edf, Findings())
+    if not told:
+        outcome.texts += copy_edf(source, edf, shift_days=days, words=frozenset(), findings=Findings()).texts
+    if not _agree(told, _told_by_copy(edf, table, duration_s)):
+        message = f"{files.edf}: its copy would say something else about seizures, without the texts that are removed"
+        raise reject("annotation_invalid", f"{message}; write a <stem>_events.tsv beside it")
+
+
+def _duration_s(path: Path) -> float:
+    """From the first sample to the end of the last, gaps included."""
+    header = read_header(path, Findings())
     last = stretches(header, Findings())[-1]
-    duration_s = last.start_s + float((last.stop - last.first) * header.record_s)
-    events = plan.corpus.read_events(plan.root, files, duration_s, findings)
-    if events is not None:
-        write_events(target, events, duration_s, shortest_s=0.0)
+    return last.start_s + float((last.stop - last.first) * header.record_s)
+
+
+def _told(
+    corpus: ModuleType, root: Path, files: RecordingFiles, duration_s: float, findings: Findings, *, refuse: bool
+) -> list[Event] | None:
+    """What a reader tells about seizures; None: nothing. A refusal is raised (`refuse`), or tells nothing."""
+    try:
+        events: list[Event] | None = corpus.read_events(root, files, duration_s, findings)
+    except Rejected:
+        if refuse:
+            raise
+        return None
+    return events
+
+
+def _told_by_copy(edf: Path, table: Path, duration_s: float) -> list[Event] | None:
+    """What the reader of plain folders, which is for the output, tells about one file of it."""
+    beside = (table.name,) if table.exists() else ()
+    files = RecordingFiles(recording=edf.stem, patient="", session="", montage="", edf=edf.name, annotations=beside)
+    return _told(load_plugin("corpora", "folder"), edf.parent, files, duration_s, Findings(), refuse=False)
+
+
+def _agree(one: list[Event] | None, other: list[Event] | None) -> bool:
+    """Whether both tell nothing, or the same seconds of seizure, to the two hundredths that a table may round off."""
+    if one is None or other is None:
+        return one is None and other is None
+    spans, others = _spans(one), _spans(other)
+    pairs = zip(spans, others, strict=False)
+    return len(spans) == len(others) and all(abs(a - b) <= 2 for pair in pairs for a, b in zip(*pair, strict=True))
+
+
+def _spans(events: list[Event]) -> list[tuple[int, int]]:
+    """From when to when the whole recording has a seizure, in hundredths of a second; what touches is joined."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(
+        (round(100 * e.onset_s), round(100 * e.offset_s)) for e in events if e.channel == WHOLE_RECORDING
+    ):
+        if joined and start <= joined[-1][1] + 4:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined
 
 
 def _note_left_out(root: Path, found: list[RecordingFiles], outcome: Outcome) -> None:
