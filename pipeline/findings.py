@@ -40,7 +40,7 @@ CODES: dict[str, str] = {
     "bad_channel": "a channel is flat, saturated or not finite",
     "too_short": "the recording is shorter than one second",
     "fraction_cut": "the last fraction of a second was cut",
-    "annotation_missing": "no annotation file; the recording has no labels",
+    "annotation_missing": "no annotation says whether there was a seizure; the recording has no labels",
     "annotation_invalid": "a row of an annotation file cannot be read",
     "annotation_repaired": "an annotation file was read leniently (a misspelt file name)",
     "annotation_clipped": "an event reaches outside the recording and was clipped",
@@ -62,6 +62,7 @@ CODES: dict[str, str] = {
     "not_eeg": "the file holds no EEG channel",
     "fixture": "a header fixture whose samples are not EEG",
     "annotation_scrubbed": "texts of annotations that may name a person were removed (deidentify)",
+    "not_read": "files of other EEG formats lie in the folder and are not read",
     "not_copied": "a file that is neither an EDF nor its table of events was left out (deidentify)",
 }
 
@@ -114,6 +115,7 @@ REMEDIES: dict[str, str] = {
     "file_unreadable": "check that the file is there (a link may lead nowhere), the disk, and your rights",
     "not_eeg": "move the file away, or map its labels to electrode names",
     "annotation_scrubbed": "add words to the list (--words) if annotations that say nothing of a person went",
+    "not_read": "unpack or convert them to EDF, or move them away",
     "not_copied": "nothing to do; reports are never copied",
     "fixture": "use the recording itself; signals.quality.white_noise: keep uses the file as it is",
 }

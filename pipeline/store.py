@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
 _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 CHECKSUM = "checksum"  # the key of a JSON file's seal
+REMOVALS = 250  # tries to remove an abandoned folder, 20 ms apart
 ENTRY_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP entry can bear: a store's bytes hold no clock
 
 
@@ -222,8 +224,21 @@ def writing_store(path: Path | str, attributes: dict[str, Any] | None = None) ->
             yield zarr.create_group(store=str(folder), attributes=attributes or {}, zarr_format=3)
             with replacing(path) as temporary:
                 _zip_folder(folder, temporary)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:
+            _remove_abandoned(folder)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the folder of a store that failed: zarr's own threads may be writing, and make the folder anew."""
+    gone = 0
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        gone = 0 if folder.exists() else gone + 1
+        if gone == 3:
+            return
+        time.sleep(0.02)
 
 
 def _zip_folder(folder: Path, target: Path) -> None:

@@ -31,11 +31,14 @@ def event_paths(recordings: Iterable[tuple[str, str, str, str]]) -> dict[str, st
     """
     found: dict[str, str] = {}
     runs: dict[tuple[str, str], int] = {}
-    for recording, patient, session, edf in sorted(recordings):
+    recordings = sorted(recordings)
+    patients = {patient for _, patient, _, _ in recordings}
+    for recording, patient, session, edf in recordings:
         if match := _EEG.fullmatch(edf):
             found[recording] = f"{match[1]}_events.tsv"
             continue
-        key = (_label(patient), _label(session) or SESSION)
+        bare = patient.removeprefix("sub-")  # pseudonyms have it
+        key = (_label(patient if bare in patients else bare), _label(session) or SESSION)
         run = runs[key] = runs.get(key, -1) + 1
         stem = f"sub-{key[0]}_ses-{key[1]}_task-{TASK}_run-{run:02d}"
         found[recording] = str(PurePosixPath(f"sub-{key[0]}", f"ses-{key[1]}", "eeg", f"{stem}_events.tsv"))

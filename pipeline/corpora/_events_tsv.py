@@ -58,7 +58,7 @@ def read_table(path: Path) -> EventTable:
     lines = [(number, line) for number, line in found if _holds_cells(line)]
     if not lines:
         return EventTable(path.name, (), ())
-    mark = "\t" if "\t" in lines[0][1] else ","
+    mark = max("\t,;", key=lines[0][1].count) if "\t" not in lines[0][1] else "\t"
     columns = tuple(cell.strip() for cell in _cells(lines[0][1], mark, path.name, lines[0][0]))
     rows = []
     for number, line in lines[1:]:

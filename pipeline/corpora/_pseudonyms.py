@@ -145,10 +145,13 @@ def _write_names(path: Path, originals: Sequence[RecordingFiles], hidden: Sequen
 def hidden_findings(
     findings: Iterable[Finding], originals: Sequence[RecordingFiles], hidden: Sequence[RecordingFiles]
 ) -> list[Finding]:
-    """What the dealing of patients found, told with pseudonyms: it begins with the file and the patient."""
+    """What the scan found, told with pseudonyms: what is of a recording begins with its file and patient."""
     pairs = {files.recording: (files, other) for files, other in zip(originals, hidden, strict=True)}
     told = []
     for row in findings:
+        if not row.recording:  # of the whole corpus: names no file
+            told.append(row)
+            continue
         files, other = pairs[row.recording]
         start = f"{files.edf}: patient {files.patient} "
         rest = row.message.removeprefix(start) if row.message.startswith(start) else CODES[row.code]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.corpora._event_rules import Row
+from pipeline.corpora._tree import decoded, split_lines
 from pipeline.corpora.records import WHOLE_RECORDING
 from pipeline.findings import Findings
 
@@ -23,17 +24,24 @@ _DURATION = re.compile(r"#\s*duration\s*=\s*(\d{1,9}(?:\.\d*)?)(?![\d.])", re.IG
 
 @dataclass
 class LabelFile:
-    """Rows of one annotation file. `duration_s`: of the recording, as the file states it or as its rows cover it."""
+    """Rows of one annotation file. `duration_s`: of the recording, as the file states it or as its rows cover it.
+
+    `lost`: how many rows could not be read.
+    """
 
     rows: list[Row] = field(default_factory=list)
     duration_s: float | None = None
+    lost: int = 0
 
 
 def read_label_file(path: Path, findings: Findings) -> LabelFile:
     """Read any of the TUSZ annotation files, by its extension."""
     read = {".tse": _read_tse, ".lbl": _read_lbl}.get(path.suffix.lower().removesuffix("_bi"), _read_csv)
-    text = path.read_bytes().decode("utf-8-sig", "replace")
-    return read(text.splitlines(), path.name, findings)
+    problems = Findings()
+    found = read(split_lines(decoded(path.read_bytes())), path.name, problems)
+    found.lost = len(problems)
+    findings.extend(problems)
+    return found
 
 
 def _lines(lines: list[str]) -> Iterator[tuple[int, str]]:

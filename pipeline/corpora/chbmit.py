@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pipeline.corpora._chbmit_summary import file_key, read_summary, shown_name
 from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, refused, seizures, to_events
 from pipeline.corpora._tree import folders, safe_name, text_lines
 from pipeline.corpora._wfdb import WfdbError, read_wfdb
@@ -21,13 +22,6 @@ SAME_PATIENT = {"chb21": "chb01"}  # the same girl, a year and a half later (T35
 ALL, WITH_SEIZURES = "RECORDS", "RECORDS-WITH-SEIZURES"
 LABEL = "seiz"
 _STEM = re.compile(r"(chb\d+)[a-z]?_\d+\+?")
-_FILE = re.compile(r"File\s*Name\s*:\s*(\S+)", re.IGNORECASE)
-_FILE_LIKE = re.compile(r"\.edf|^\W*f\w{0,5}\s?name", re.IGNORECASE)  # a name line that is misspelt
-_COUNT = re.compile(r"Number\s+of\s+Seizures\s+in\s+File\s*:\s*(\d{1,9})(?!\d)", re.IGNORECASE)
-_EDGE = re.compile(  # both spellings (T33); to the end of the line: `00:10:05` is not 0 s
-    r"Seizure\s?\d*\s?(Start|End)\s?Time\s?:\s?([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(?:s|secs?|seconds?)?\s?", re.IGNORECASE
-)
-_SEIZURE = re.compile(r"seizure|\d\s?sec", re.IGNORECASE)  # a line that says when, however it is spelt
 
 
 @dataclass
@@ -86,7 +80,7 @@ def read_events(root: Path | str, files: RecordingFiles, duration_s: float, find
             findings.add("annotation_invalid", message, action="skip", value=account.problem[:80])
         elif account is not None:
             _place(account, duration_s, findings)
-    rows = _settled(binary, summary, listed, files, findings)
+    rows = _settled(binary, summary, root=Path(root), listed=listed, files=files, findings=findings)
     return None if rows is None else to_events(rows)
 
 
@@ -101,12 +95,13 @@ def _place(account: _Account, duration_s: float, findings: Findings) -> None:
 
 
 def _settled(
-    binary: _Account | None, summary: _Account | None, listed: bool | None, files: RecordingFiles, findings: Findings
-) -> list[Row] | None:
+    binary: _Account | None, summary: _Account | None, *, root: Path, listed: bool | None, files: RecordingFiles,
+    findings: Findings,
+) -> list[Row] | None:  # fmt: skip
     """One list of seizures out of what the sources say; the binary file's times count where it can be read."""
     readable = [account for account in (binary, summary) if account is not None and not account.problem]
     if not readable:
-        return _without_times(binary, summary, listed, files, findings)
+        return _without_times(root, (binary, summary), listed, files, findings)
     chosen = readable[0]
     claims = [bool(account.rows) for account in readable]
     claims += [True] if binary is not None and binary.problem else []  # such a file exists where there is a seizure
@@ -126,14 +121,16 @@ def _settled(
 
 
 def _without_times(
-    binary: _Account | None, summary: _Account | None, listed: bool | None, files: RecordingFiles, findings: Findings
-) -> list[Row] | None:
-    if binary is not None or summary is not None or listed:
-        problems = [f"{account.place}: {account.problem}" for account in (binary, summary) if account is not None]
+    root: Path, accounts: tuple[_Account | None, _Account | None], listed: bool | None, files: RecordingFiles,
+    findings: Findings,
+) -> list[Row] | None:  # fmt: skip
+    problems = [f"{account.place}: {account.problem}" for account in accounts if account is not None]
+    if problems or listed:
         told = "; ".join(problems) or f"{WITH_SEIZURES} lists it, no file has the times"
         message = f"{files.edf}: its seizures cannot be placed ({told}); fetch or correct the annotation"
         raise refused("annotation_invalid" if problems else "annotation_missing", message)
     if listed is False:
+        _refuse_doubtful(root, files)
         return []
     message = f"{files.edf}: neither a .seizures file nor summary or lists name it; used without labels"
     findings.add("annotation_missing", message, action="note")
@@ -173,52 +170,48 @@ def _binary_account(root: Path, files: RecordingFiles) -> _Account | None:
 
 
 def _summary_account(root: Path, files: RecordingFiles) -> _Account | None:
-    """What the case's summary says of the recording; None where it does not name it.
-
-    `Channels changed:` and the times of day (hours of one digit, or over 23) are passed over (T32, T33).
-    """
+    """What the case's summary says of the recording; None where it does not name it."""
     path = next((own for own in files.annotations if own.endswith("-summary.txt")), None)
     if path is None:
         return None
     place, name = PurePosixPath(path).name, PurePosixPath(files.edf).name
-    inside, named, counted = False, False, False
-    stated: list[int] = []
-    edges: list[tuple[str, float, int]] = []
-    for number, line in text_lines(Path(root, path)):
-        if match := _FILE.match(line):
-            inside, counted = match[1] == name, False
-            named = named or inside
-        elif _FILE_LIKE.search(line):
-            inside = False
-            if name.lower() in line.lower():
-                return _Account(place, problem=f"line {number} names the file, and is no `File Name:`")
-        elif inside and (match := _COUNT.match(line)):
-            if counted:
-                return _Account(place, problem=f"line {number}: a second number of seizures for one file name")
-            stated.append(int(match[1]))
-            counted = True
-        elif inside and (match := _EDGE.fullmatch(line)):
-            edges.append((match[1].lower(), float(match[2]), number))
-        elif inside and _SEIZURE.search(line):
-            return _Account(place, problem=f"line {number} gives no time in seconds")
-    return _paired(place, stated, edges) if named else None
+    blocks = read_summary(Path(root, path))
+    known = _known_names(root, files)
+    key = file_key(name)
+    meant = [own for own, block in blocks.items() if block.speaks and own not in known and file_key(own) == key]
+    if meant:
+        return _Account(place, problem=f"seizures under the name {shown_name(meant[0])}, which may be this file's")
+    if name not in blocks:
+        return None
+    block = blocks[name]
+    if problem := block.problem or block.pairing_problem():
+        return _Account(place, problem=problem)
+    rows = [Row(start_s=a, stop_s=b, label=LABEL, place=f"{place}, line {line}") for a, b, line in block.spans()]
+    return _Account(place, rows)
 
 
-def _paired(place: str, stated: list[int], edges: list[tuple[str, float, int]]) -> _Account:
-    """Starts with their ends; the number of seizures must be the one that is stated."""
-    starts, ends = edges[::2], edges[1::2]
-    if [edge[0] for edge in edges] != ["start", "end"] * len(ends) or len(starts) != len(ends):
-        return _Account(place, problem=f"line {edges[-1][2]}: start and end times do not alternate")
-    if sum(stated) != len(ends) or not stated:
-        said = sum(stated) if stated else "no number of"
-        return _Account(place, problem=f"says {said} seizures and has the times of {len(ends)}")
-    pairs = list(zip(starts, ends, strict=True))
-    if wrong := next((end for start, end in pairs if end[1] <= start[1]), None):
-        return _Account(place, problem=f"line {wrong[2]}: a seizure that ends at or before its start")
-    return _Account(
-        place,
-        [Row(start_s=a[1], stop_s=b[1], label=LABEL, place=f"{place}, line {a[2]}") for a, b in pairs],
-    )
+def _refuse_doubtful(root: Path, files: RecordingFiles) -> None:
+    """Raise Rejected where the summary has seizures that may be of a file which it does not name.
+
+    They stand under a name that no EDF bears, under none, or in a part that holds more than one file's. That
+    RECORDS-WITH-SEIZURES does not list the file is then not enough: the two contradict each other.
+    """
+    path = next((own for own in files.annotations if own.endswith("-summary.txt")), None)
+    if path is None:
+        return
+    known = _known_names(root, files)
+    others = {file_key(name) for name in known} - {file_key(PurePosixPath(files.edf).name)}
+    for name, block in read_summary(Path(root, path)).items():
+        if block.speaks and (block.mixed or (name not in known and file_key(name) not in others)):
+            why = f"{PurePosixPath(path).name}: seizures under {shown_name(name)}, which may be this file's"
+            raise refused("annotation_invalid", f"{files.edf}: {why}; correct the summary and run again", why)
+
+
+def _known_names(root: Path, files: RecordingFiles) -> set[str]:
+    """Names of EDFs: this one, those beside it, and those of the corpus's own list."""
+    path = Path(root, files.edf)
+    beside = {path.name, *(own.name for own in path.parent.iterdir() if own.suffix.lower() == ".edf")}
+    return beside | (_names(root / ALL) if ALL in files.annotations else set())
 
 
 def _listed(root: Path, files: RecordingFiles) -> bool | None:

@@ -9,6 +9,8 @@ trial_type; or TUSZ `.csv`), else the annotations inside an EDF+. A file with ne
 """
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.corpora._event_rules import (
@@ -20,8 +22,17 @@ from pipeline.corpora._event_rules import (
     settle_types,
     to_events,
 )
-from pipeline.corpora._events_tsv import EventTable, EventTableError, event_rows, note_without_rows, read_table, settled
-from pipeline.corpora._szcore import szcore_code
+from pipeline.corpora._events_tsv import (
+    TYPE_COLUMNS,
+    EventTable,
+    EventTableError,
+    event_rows,
+    note_without_rows,
+    read_table,
+    settled,
+)
+from pipeline.corpora._seizure_words import may_mean_seizure
+from pipeline.corpora._szcore import HED, szcore_code
 from pipeline.corpora._tree import folders, safe_name
 from pipeline.corpora._tusz_labels import read_label_file
 from pipeline.corpora.records import Event, RecordingFiles
@@ -32,7 +43,13 @@ OFFICIAL = ("train", "validation", "dev", "eval", "test")
 VERSIONS = ("auto", "folders", "stems", "files")
 KNOWN_CODES = SEIZURE_CODES | OTHER_CODES | {NOT_EPILEPTIC}
 FILE_NAMES = "free"  # they may name people: docs/privacy.md
-_SEIZURE = re.compile(r"\s*seizure\b", re.IGNORECASE)  # `seizure onset`, `Seizure 3`
+_UNTOLD = ("", "n/a", "na", "nan", "-", "?", "unknown")
+_COLUMNS = {name.lower(): name for name in ("onset", "duration", *TYPE_COLUMNS, "confidence", "channels")}
+_TYPES = {name.lower(): name for name in HED}
+_OTHER_FORMATS = re.compile(
+    r".+(\.edf\.(?:gz|bz2|xz|zst|zip|7z)|\.(?:bdf|gdf|rec|vhdr|eeg|set|fif|cnt|mff|nwb|xdf|trc|erd|lay|e))",
+    re.IGNORECASE,
+)
 _SPOKEN = {"seizure": "sz", "sz": "sz", "seiz": "sz"}  # what people write into EDF+ annotations
 
 
@@ -50,6 +67,15 @@ def find(root: Path | str, version: str) -> list[RecordingFiles]:
             if name.lower().endswith(".edf"):
                 found.append(_recording(folder, name, names, version))
     return sorted(found, key=lambda files: files.recording)
+
+
+def unread(root: Path | str) -> dict[str, int]:
+    """How many files of other EEG formats lie below `root`, by extension: `find` passes them over."""
+    found: Counter[str] = Counter()
+    for folder, names in folders(Path(root)):
+        whole = [*names, *folder[-1:]]  # `.mff` is a folder
+        found.update(match[1].lower() for match in map(_OTHER_FORMATS.fullmatch, whole) if match)
+    return dict(sorted(found.items()))
 
 
 def _recording(folder: tuple[str, ...], name: str, names: set[str], version: str) -> RecordingFiles:
@@ -104,6 +130,7 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row]:
         table = read_table(path)
         if [column.lower() for column in table.columns[:2]] == ["channel", "start_time"]:
             return _read_tusz(path, findings)
+        table = _in_our_case(table)
         table.require("onset", "duration")
         if table.type_column is None:
             table.require("eventType")
@@ -114,14 +141,23 @@ def _read_side_file(path: Path, findings: Findings) -> list[Row]:
     return _rows(table, findings)
 
 
+def _in_our_case(table: EventTable) -> EventTable:
+    """The table with the columns that are read spelt as we do (`Onset`, `EVENTTYPE`), unless it has both spellings."""
+    spelt = {name: _COLUMNS.get(name.lower(), name) for name in table.columns}
+    if len(set(spelt.values())) < len(table.columns):
+        return table
+    lines = tuple((number, {spelt[name]: cell for name, cell in cells.items()}) for number, cells in table.lines)
+    return replace(table, columns=tuple(spelt.values()), lines=lines)
+
+
 def _read_tusz(path: Path, findings: Findings) -> list[Row]:
     """Rows of a TUSZ table. Raises _NoLabels where one cannot be read: it may be a seizure."""
-    found = Findings()
-    rows = read_label_file(path, found).rows
-    findings.extend(found)
-    if len(found):
+    found = read_label_file(path, findings)
+    if found.lost:
         raise _NoLabels(f"{path.name}: a row that cannot be read may be a seizure")
-    return _complete(rows, path.name, findings)
+    if not found.rows:  # unlike T41: one without seizures has a row of bckg (T12)
+        raise _NoLabels(f"{path.name}: a TUSZ table without a row")
+    return _complete(found.rows, path.name, findings)
 
 
 def _rows(table: EventTable, findings: Findings) -> list[Row]:
@@ -133,47 +169,79 @@ def _rows(table: EventTable, findings: Findings) -> list[Row]:
             lines.append(event_rows(table, number, cells, _code))
         except EventTableError as problem:
             findings.add("annotation_invalid", f"{problem}; row left out", action="skip", value=f"line {number}")
-            lost += _code(cells[table.type_column or ""]) in SEIZURE_CODES
+            text = cells[table.type_column or ""]
+            lost += _is_untold(text) or _may_be_seizure(_code(text))
     if lost:
-        raise _NoLabels(f"{table.name}: {lost} rows of a seizure without a time")
+        raise _NoLabels(f"{table.name}: rows without a time that may be seizures: {lost}")
     if table.lines and not lines:
         raise _NoLabels(f"{table.name}: no row that can be read")
     return _complete(settled(lines), table.name, findings)
 
 
 def _complete(rows: list[Row], name: str, findings: Findings) -> list[Row]:
-    """The rows. Raises _NoLabels where there are some and none has a known type: what they mean is unknown."""
+    """The rows. Raises _NoLabels where none has a known type, or an unknown type may be a seizure: what they mean is
+    unknown, and their seconds would be background.
+    """
     if rows and not any(row.label in KNOWN_CODES for row in rows):
         raise _NoLabels(f"{name}: no row has a type of event that is known ({shown_code(rows[0].label)})")
+    unsure = {
+        row.place: row.label
+        for row in rows
+        if row.label not in SEIZURE_CODES and (_is_untold(row.label) or _may_be_seizure(row.label))
+    }
+    for place, label in unsure.items():  # not the channel: it may be a name
+        message = f"{place}: label {shown_code(label)} is not in the list and may be a seizure; correct it"
+        findings.add("unknown_label", message, action="skip", value=shown_code(label))
+    if unsure:
+        raise _NoLabels(f"{name}: unknown types of event that may be seizures: {len(unsure)}")
     return rows
+
+
+def _may_be_seizure(label: str) -> bool:
+    """Whether a label is a seizure's, or an unknown one that speaks of seizures: `Seizure focal`, `Sz3`, `GTCS`."""
+    return label in SEIZURE_CODES or (label not in KNOWN_CODES and may_mean_seizure(label))
+
+
+def _is_untold(text: str) -> bool:
+    """Whether a cell leaves the type of its event open."""
+    return text.strip().lower() in _UNTOLD
 
 
 def _read_inside(path: Path, findings: Findings) -> list[Row]:
     """Annotations of an EDF+ that have a duration; texts that are no event type are reported and left out.
 
-    Raises _NoLabels where nothing says whether there was a seizure, or where a seizure has no duration: which seconds
-    it took is then unknown, and calling them background would be a wrong label.
+    Raises _NoLabels where nothing says whether there was a seizure, or where one has no duration or may have meant one:
+    which seconds it took is then unknown, and calling them background would be a wrong label.
     """
     from pipeline.signals.edf_annotations import annotations
     from pipeline.signals.edf_header import read_header
 
     header = read_header(path, Findings())  # `index` has reported what the header holds
-    rows, endless = [], []
-    for annotation in annotations(header):
-        onset_s, text = annotation.onset_s, annotation.text
-        if not annotation.duration_s and (_code(text) in SEIZURE_CODES or _SEIZURE.match(text)):
-            endless.append(onset_s)
-        elif annotation.duration_s is not None:
+    rows, endless, passed, inside = [], [], 0, list(annotations(header))
+    for annotation in inside:
+        onset_s, code = annotation.onset_s, _code(annotation.text)
+        if annotation.duration_s is None or (annotation.duration_s == 0 and code not in KNOWN_CODES):
+            endless += [onset_s] * _may_be_seizure(code)
+            passed += code not in KNOWN_CODES and not _may_be_seizure(code)
+        else:
             stop_s = round(onset_s + annotation.duration_s, 6)  # of decimals: annotations that touch do not overlap
-            rows.append(Row(start_s=onset_s, stop_s=stop_s, label=_code(text), place=f"{path.name} at {onset_s:g} s"))
+            rows.append(Row(start_s=onset_s, stop_s=stop_s, label=code, place=f"{path.name} at {onset_s:g} s"))
     for onset_s in endless:
         message = f"{path.name}: a seizure at {onset_s:g} s without a duration; give it one, and run again"
         findings.add("annotation_invalid", message, action="skip", value=f"{onset_s:g}")
-    if endless:
-        raise _NoLabels(f"{path.name}: {len(endless)} seizures without a duration")
-    if not any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows):
+    if passed:
+        message = f"{path.name}: {passed} texts without a duration that are no known type, nor of a seizure; not read"
+        findings.add("unknown_label", message, severity="info", action="note", value=passed)
+    known = any(row.label in SEIZURE_CODES or row.label == "bckg" for row in rows)
+    if inside and (endless or not known):
+        none = "none is a known seizure type with a duration"
+        told = f"of them without a duration, and maybe a seizure: {len(endless)}" if endless else none
+        raise _NoLabels(
+            f"{path.name}: {len(inside)} annotation{'s' * (len(inside) > 1)} inside, {told}; write a <stem>_events.tsv"
+        )
+    if not inside:
         raise _NoLabels(f"{path.name}: no events beside it nor inside")
-    return rows
+    return _complete(rows, path.name, findings)
 
 
 def _code(text: str) -> str:
@@ -181,4 +249,4 @@ def _code(text: str) -> str:
     text = text.strip()
     if text.lower() in SEIZURE_CODES or text.lower() in OTHER_CODES or text.lower() == "nesz":
         return text.lower()
-    return szcore_code(_SPOKEN.get(text.lower(), text)) or text
+    return szcore_code(_SPOKEN.get(text.lower()) or _TYPES.get(text.lower(), text)) or text

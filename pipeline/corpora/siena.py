@@ -26,9 +26,11 @@ LONGEST_S = 30 * 60.0  # T38: a seizure over half an hour is taken for a slip of
 _STEM = re.compile(r"(PN\d+)-[\d.]+")
 _KEY = re.compile(r"(file\s*name|(?:registration\s+|seizure\s+)?(?:start|end)\s+time)\s*:(.*)", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2})\s*[.:]\s*(\d{1,2})\s*[.:]\s*(\d{1,2})")
+_CLOCK_LIKE = r"(?<!\d)\d{1,2}[.:]\d\d[.:]\d\d(?!\d)"
 _TIME = re.compile(  # a line that says when something was, in words that are no key
-    r"\btime\b.*\d|seizure\s(?:start|end|onset|offset)\b.*\d|(?<!\d)\d{1,2}[.:]\d\d[.:]\d\d(?!\d)", re.IGNORECASE
+    rf"\btime\b.*\d|seizure\s(?:start|end|onset|offset)\b.*\d|{_CLOCK_LIKE}", re.IGNORECASE
 )
+_OF_SEIZURE = re.compile(rf"seizure|{_CLOCK_LIKE}", re.IGNORECASE)
 _FILE_LIKE = re.compile(r"\.edf|^\W*f\w{0,5}\s?name", re.IGNORECASE)  # a name line that is misspelt
 _NAMED = re.compile(r"PN[\w.-]*\.edf", re.IGNORECASE)
 _TITLE = re.compile(r"seizure\s?n?\W{0,3}\d", re.IGNORECASE)
@@ -44,7 +46,7 @@ class _Registration:
     problems: list[str] = field(default_factory=list)
     open_start: tuple[int, int] | None = None  # of a seizure whose end is still to come: time, line
     fresh: bool = False  # whether the file was just named, and no registration given since
-    titled: bool = False  # whether a title stands after the name: `Seizure n 2` of the next block, or of PN01's
+    titled: bool = False  # whether a title stands after the name: `Seizure n 2` of the next block, or of this one
 
     @property
     def speaks(self) -> bool:
@@ -148,7 +150,7 @@ def _own(root: Path, path: str, files: RecordingFiles, findings: Findings) -> _R
     listed = _read_list(Path(root, path))
     name = PurePosixPath(files.edf).name
     nameless = listed.pop("")
-    if nameless.speaks or nameless.start_s is not None:
+    if nameless.speaks:
         why = next(iter(nameless.problems), "times before the first `File name:`")
         message = (
             f"{files.edf}: {PurePosixPath(path).name}, {why}: they may be of any file; correct the list and run again"
@@ -224,15 +226,21 @@ def _other_line(line: str, number: int, current: _Registration, listed: dict[str
         current = listed.setdefault(named[0] if named else "", _Registration())
         current.problems.append(f"line {number}: a file name that is no `File name:`")
     elif _TIME.search(line):
-        current.problems.append(f"line {number}: a time that no known key stands before")
+        preamble = current is listed[""] and not current.titled  # `Total time of the recordings: 15 hours`
+        if not preamble or _OF_SEIZURE.search(line):
+            current.problems.append(f"line {number}: a time that no known key stands before")
     elif _TITLE.match(line):
         current.titled = True
     return current
 
 
 def _take(current: _Registration, key: str, time_s: int, line: int) -> None:
-    """Put a time where it belongs; a bare `start time` is a seizure's (PN01)."""
-    if current.titled and key != "start time" and key != "end time":
+    """Put a time where it belongs; a bare `start time` is a seizure's (PN01).
+
+    A title with the times of a seizure and no name goes on with the file before, whose registration it shares (T38);
+    one with a registration of its own is another file's, whose name is lost.
+    """
+    if current.titled and key.startswith("registration"):
         current.problems.append(f"line {line}: the title before it has no `File name:`")
         current.titled = False
     if key == "registration start time":

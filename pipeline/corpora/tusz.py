@@ -7,10 +7,20 @@ session, T04) and in the extensions of the annotations. Clinical reports (`.txt`
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.corpora._event_rules import DISAGREE_S, Row, disagreement_s, seizures, to_events, whole_recording
+from pipeline.corpora._event_rules import (
+    DISAGREE_S,
+    SEIZURE_CODES,
+    Row,
+    disagreement_s,
+    refused,
+    seizures,
+    to_events,
+    whole_recording,
+)
 from pipeline.corpora._tree import folders
 from pipeline.corpora._tusz_labels import LabelFile, read_label_file
 from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
@@ -110,18 +120,65 @@ def _unique(found: list[RecordingFiles]) -> list[RecordingFiles]:
 def read_events(root: Path | str, files: RecordingFiles, duration_s: float, findings: Findings) -> list[Event]:
     """Seizures of a recording: file-level ones (channel `TERM`) and, where the corpus has them, per derivation.
 
-    Raises Rejected for annotations that cannot belong to the EDF, and where there is none: no file is not the same as
-    no seizure, and a seizure-free recording has one too.
+    Raises Rejected for annotations that cannot belong to the EDF or place no seizure that they state, and where there
+    is none that is whole: no file and an empty one are not the same as no seizure, which a row of `bckg` says (T12).
     """
     read = {Path(path).suffix: read_label_file(Path(root, path), findings) for path in files.annotations}
     if not read:
         message = f"{files.edf}: no annotation file beside it; fetch it, or read the folder with reader: folder"
         raise Rejected(Finding(code="annotation_missing", severity="error", action="skip", message=message))
     _compare_durations(read, files, duration_s, findings)
+    read = _whole_files(read, files, duration_s, findings)
     rows = {extension: seizures(file.rows, duration_s, findings) for extension, file in read.items()}
-    if ".csv" in rows or ".csv_bi" in rows:
-        return to_events(_merge_v2(rows, files, findings))
-    return to_events(_merge_v1(rows, files, findings))
+    merge = _merge_v2 if ".csv" in rows or ".csv_bi" in rows else _merge_v1
+    events = to_events(merge(rows, files, findings))
+    stated = [row for ext, file in read.items() if not rows[ext] for row in file.rows if row.label in SEIZURE_CODES]
+    if stated and not events:
+        message = f"{stated[0].place}: a seizure is stated, and no time that can be right; correct it and run again"
+        raise refused("annotation_invalid", message)
+    return events
+
+
+def _whole_files(
+    read: dict[str, LabelFile], files: RecordingFiles, duration_s: float, findings: Findings
+) -> dict[str, LabelFile]:  # fmt: skip
+    """The files that say something of the whole recording. Raises Rejected where none does.
+
+    A file that was cut off or emptied is silent on seizures that the recording may have: it is no list of none.
+    """
+    problems = {}
+    for extension, file in read.items():
+        if not file.rows:
+            problems[extension] = "no row that can be read; a recording without seizures has one of bckg"
+        elif file.lost and not any(row.label in SEIZURE_CODES for row in file.rows):
+            problems[extension] = f"rows that cannot be read and may be seizures: {file.lost}; no other row is one"
+        elif extension.startswith(".tse"):
+            problems[extension] = _gaps(file.rows, f"{files.recording}{extension}", duration_s, findings)
+    wrong = [f"{files.recording}{extension}: {problem}" for extension, problem in problems.items() if problem]
+    whole = {extension: file for extension, file in read.items() if not problems.get(extension)}
+    if not whole:
+        raise refused("annotation_invalid", f"{'; '.join(wrong)}; fetch or correct the annotation and run again")
+    for message in wrong:
+        findings.add("annotation_invalid", f"{message}; not used, another file is", action="skip")
+    return whole
+
+
+def _gaps(rows: Sequence[Row], name: str, duration_s: float, findings: Findings) -> str:
+    """What is wrong with a `.tse` that ends early: its rows cover the recording, background included (section 3).
+
+    Seconds between two rows that no row covers are background, with a finding: a row there was dropped or lost.
+    """
+    spans = sorted((row.start_s, row.stop_s) for row in rows if row.start_s < row.stop_s)
+    end_s = 0.0
+    for start_s, stop_s in spans:
+        if min(start_s, duration_s) - end_s > DISAGREE_S:
+            message = f"{name}: no row covers {end_s:.4f}-{start_s:.4f} s; read as background"
+            lost_s = start_s - end_s
+            findings.add("annotation_invalid", message, action="note", value=f"{lost_s:g} s", seconds_affected=lost_s)
+        end_s = max(end_s, stop_s)
+    if duration_s - end_s > DISAGREE_S:
+        return f"its rows end at {end_s:.2f} s of {duration_s:.2f} s, and must cover the recording"
+    return ""
 
 
 def _compare_durations(

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.corpora._seizure_words import may_mean_seizure
 from pipeline.deidentify.words import is_allowed
 from pipeline.findings import Findings
 from pipeline.signals.edf_header import FIELD_WIDTHS, FIXED_BYTES, SAMPLE_BYTES, EdfHeader, read_header, reject
@@ -19,6 +20,7 @@ from pipeline.store import replacing
 LABEL, TRANSDUCER, UNIT, PREFILTER, RESERVED = 0, 1, 2, 7, 9  # columns of FIELD_WIDTHS
 TEXT_COLUMNS = (LABEL, TRANSDUCER, UNIT, PREFILTER, RESERVED)
 FIRST_DAY, DAYS = date(1985, 1, 1), 36525  # what the two-digit years of EDF can say: 1985 to 2084
+NO_DAY = b"01.01.85"
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 BLOCK_BYTES = 1 << 24  # copied at a time
 _DAY = re.compile(rb"(\d\d)[.:/-](\d\d)[.:/-](\d\d)")
@@ -34,6 +36,8 @@ _LIST = re.compile(  # a stamp with a whole text or the start of a long one: by 
     rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14(?:[ -~\x80-\xff]{0,80}\x14\x00|[ -~]{12})"
 )
 STAMP = re.compile(rb"[+-]\d+(?:\.\d*)?(?:\x15\d+(?:\.\d*)?)?\x14")
+_LOOSE_STAMP = re.compile(rb"([+-]\d+(?:\.\d*)?)\x15[^\x14]*\x14")  # of a duration that is no number
+DOUBT = b"szs"  # stands for a removed text that may mean a seizure: no known type, so that the copy is as unsure
 
 
 @dataclass
@@ -55,7 +59,7 @@ def copy_edf(source: Path, target: Path, *, shift_days: int, words: frozenset[st
     with open(source, "rb") as read, replacing(target) as temporary, open(temporary, "wb") as written:
         raw = read.read(header.header_bytes)
         _check_annotation_labels(raw, header)
-        removed.texts += identity_texts(raw, header)
+        removed.texts += [*identity_texts(raw, header), _text(raw[168:176])]
         written.write(clean_header(raw, header, shift_days))
         for block in _blocks(read, header):
             _check_samples(block, header)
@@ -97,14 +101,23 @@ def identity_texts(raw: bytes, header: EdfHeader) -> list[str]:
     return texts
 
 
+def odd_numbers(raw: bytes, header: EdfHeader) -> list[bytes]:
+    """What a header holds that is neither number, date nor time, in the fields that are for these alone."""
+    columns = [column for column in range(len(FIELD_WIDTHS)) if column not in TEXT_COLUMNS]
+    numbers = [raw[:8], raw[184:192], raw[236:244], raw[244:252], raw[252:256]]
+    numbers += [cell(raw, header, column, signal.index) for column in columns for signal in header.signals]
+    odd = [text for text in numbers if text.strip(b" \0") != _number(text)]
+    return odd + [text for text, form in ((raw[168:176], _DAY), (raw[176:184], _TIME)) if not form.fullmatch(text)]
+
+
 def clean_header(raw: bytes, header: EdfHeader, shift_days: int) -> bytes:
     """The header's bytes anew, of what may stay."""
     kind = _KIND.match(raw[192:236])
     time, n = _TIME.fullmatch(raw[176:184]), len(header.signals)
     fixed = [
         (b"0", 8), (b"X X X X" + (b" synthetic" if header.synthetic else b""), 80),
-        (b"Startdate " + _shifted_startdate(raw[88:168], shift_days) + b" X X X", 80),
-        (_shifted_day(raw[168:176], shift_days), 8), (b".".join(time.groups()) if time else b"00.00.00", 8),
+        (b"Startdate " + _shifted_startdate(raw, shift_days) + b" X X X", 80),
+        (_shifted_day(raw, shift_days), 8), (b".".join(time.groups()) if time else b"00.00.00", 8),
         (str(header.header_bytes).encode(), 8), (kind[0] if kind else b"", 44), (str(header.n_records).encode(), 8),
         (_number(raw[244:252]), 8), (str(n).encode(), 4),
     ]  # fmt: skip
@@ -143,19 +156,28 @@ def shifted(day: date, shift_days: int) -> date:
     return FIRST_DAY + timedelta(days=((day - FIRST_DAY).days + shift_days) % DAYS)
 
 
+def start_day(raw: bytes) -> date | None:
+    """The start date of a header; None: its field is no date."""
+    found = _DAY.fullmatch(raw[168:176])
+    return _date((int(found[3]) - 85) % 100 + 1985, int(found[2]), int(found[1])) if found else None
+
+
+def startdate(raw: bytes) -> date | None:
+    """The start date of EDF+ in the recording field of a header; None: there is none."""
+    found = _STARTDATE.match(raw[88:168])
+    month = found[2].decode().upper() if found else ""
+    return _date(int(found[3]), MONTHS.index(month) + 1, int(found[1])) if found and month in MONTHS else None
+
+
 def _shifted_day(raw: bytes, shift_days: int) -> bytes:
     """The start date of the header; one that is none becomes EDF's own 01.01.85."""
-    found = _DAY.fullmatch(raw)
-    year = (int(found[3]) - 85) % 100 + 1985 if found else 0
-    day = _date(year, int(found[2]), int(found[1])) if found else None
-    return shifted(day, shift_days).strftime("%d.%m.%y").encode() if day else b"01.01.85"
+    day = start_day(raw)
+    return shifted(day, shift_days).strftime("%d.%m.%y").encode() if day else NO_DAY
 
 
-def _shifted_startdate(recording: bytes, shift_days: int) -> bytes:
+def _shifted_startdate(raw: bytes, shift_days: int) -> bytes:
     """The start date of EDF+ in the recording field, or X."""
-    found = _STARTDATE.match(recording)
-    month = found[2].decode().upper() if found else ""
-    day = _date(int(found[3]), MONTHS.index(month) + 1, int(found[1])) if found and month in MONTHS else None
+    day = startdate(raw)
     if day is None:
         return b"X"
     moved = shifted(day, shift_days)
@@ -214,25 +236,50 @@ def _clean_block(block: bytes, header: EdfHeader, words: frozenset[str], removed
 
 
 def clean_lists(content: bytes, words: frozenset[str], removed: Removed, *, keeps_time: bool) -> bytes:
-    """The annotation lists of one record with allowed texts only; the record's own onset stays (`keeps_time`)."""
+    """The annotation lists of one record with allowed texts only; the record's own onset stays (`keeps_time`).
+
+    What is left reads as it did: only a list that told when the record starts does so. Never longer than `content`,
+    even where its lists lack their ends.
+    """
     kept: list[bytes] = []
-    for entry in content.split(b"\0"):
-        stamp = STAMP.match(entry)
+    for place, entry in enumerate(content.split(b"\0")):
+        stamp = _stamp(entry, removed)
         if stamp is None:
             if entry:
                 removed.texts.append(entry.decode("utf-8", "replace"))
             continue
-        texts = entry[stamp.end() :].split(b"\x14")
-        staying = []
-        for text in filter(None, texts):
-            shown = text.decode("utf-8", "replace")
-            if is_allowed(shown, words):
-                staying.append(text)
-            else:
-                removed.texts.append(shown)
-                removed.annotations += 1
-        if keeps_time and not kept:  # the first list of a record says when it starts; its first text is empty
-            staying = [b"", *staying]
-        if staying:
-            kept.append(stamp[0] + b"\x14".join(staying) + b"\x14")
-    return b"\0".join([*kept, b""]) if kept else b""
+        begin, texts = stamp
+        tells_onset = keeps_time and place == 0 and b"\x15" not in begin and not texts[0]
+        staying = _staying(texts, words, removed)
+        if tells_onset:
+            kept.append((begin + b"\x14".join(staying))[: len(entry)])
+        elif any(staying):  # without blank texts in front, which would make an onset of it
+            kept.append(begin + b"\x14".join([*filter(None, staying), b""]))
+    return b"\0".join([*kept, b""])[: len(content)] if kept else b""
+
+
+def _stamp(entry: bytes, removed: Removed) -> tuple[bytes, list[bytes]] | None:
+    """What a list begins with, its texts. A duration that is no number goes: it is read as none, and may be a text."""
+    stamp = STAMP.match(entry)
+    if stamp is not None:
+        return stamp[0], entry[stamp.end() :].split(b"\x14")
+    loose = _LOOSE_STAMP.match(entry)
+    if loose is None:
+        return None
+    removed.texts.append(loose[0][len(loose[1]) :].decode("utf-8", "replace"))
+    return loose[1] + b"\x14", entry[loose.end() :].split(b"\x14")
+
+
+def _staying(texts: list[bytes], words: frozenset[str], removed: Removed) -> list[bytes]:
+    """Those texts that may stay, blank ones too: they end lists. For one that may mean a seizure stands DOUBT."""
+    staying = []
+    for text in texts:
+        shown = text.decode("utf-8", "replace")
+        if is_allowed(shown, words):
+            staying.append(text)
+        else:
+            removed.texts.append(shown)
+            removed.annotations += 1
+            if may_mean_seizure(shown) and len(text) >= len(DOUBT):
+                staying.append(DOUBT)
+    return staying

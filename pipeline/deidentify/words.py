@@ -11,6 +11,11 @@ _BREAKS = re.compile(r"[\s,;:/()+.\-]+")
 _WORD = re.compile(r"[^\W\d][\w]*")
 
 
+def listed_words(more: Path | None) -> frozenset[str]:
+    """The built-in words, and those of the file `more`."""
+    return read_words(BUILT_IN) | (read_words(more) if more else frozenset())
+
+
 def read_words(path: Path | str) -> frozenset[str]:
     """The words of a list, in lower case; `#` starts a comment. Raises CorpusError for a number or a list of none."""
     try:

@@ -100,6 +100,9 @@ def _glance(checked: Checked, dpi: int) -> list[Block]:
     blocks: list[Block] = [Text(lead)]
     if checked.names is not None:
         blocks.append(Text(NAMES_LINE.format(names=checked.names)))
+    blocks += [
+        Note(_sentence(text)) for text in checked.findings.loc[checked.findings["code"] == "not_read", "message"]
+    ]
     if not usable.any():
         blocks.append(Note("No recording can be used, so nothing can be trained. The reasons stand below."))
     blocks += [Note(f"Stop: {leak}. No score comes out of such a corpus.") for leak in checked.leaks]
@@ -168,7 +171,7 @@ def _by_code(findings: pd.DataFrame) -> list[Block]:
     blocks: list[Block] = [table_of("codes", "Findings by code", overview, decimals=1)]
     for code in dict.fromkeys(overview["code"]):
         rows = findings[findings["code"] == code]
-        number = plural(rows["recording"].nunique(), "recording")
+        number = plural(_n_recordings(rows["recording"]), "recording")
         inner: list[Text | Note | Table] = [Text(f"{_sentence(CODES[code])} Remedy: {REMEDIES[code]}.")]
         files = files_of_code(rows)
         if len(files) > SHOWN:
@@ -182,7 +185,7 @@ def code_table(findings: pd.DataFrame) -> pd.DataFrame:
     """One row a (code, severity, action): findings, recordings, seconds, meaning; the gravest first."""
     grouped = findings.groupby(["code", "severity", "action"], sort=True, observed=True)
     made = grouped.agg(
-        findings=("message", "size"), recordings=("recording", "nunique"), seconds=("seconds_affected", "sum")
+        findings=("message", "size"), recordings=("recording", _n_recordings), seconds=("seconds_affected", "sum")
     ).reset_index()
     made["seconds"] = made["seconds"].where(made["seconds"] != 0)
     made["meaning"] = [CODES[code] for code in made["code"]]
@@ -190,6 +193,11 @@ def code_table(findings: pd.DataFrame) -> pd.DataFrame:
     return (
         made.assign(rank=rank).sort_values(["rank", "code"], kind="stable").drop(columns="rank").reset_index(drop=True)
     )
+
+
+def _n_recordings(names: pd.Series) -> int:
+    """How many recordings; a finding of the whole corpus names none."""
+    return int(names[names != ""].nunique())
 
 
 def files_of_code(rows: pd.DataFrame) -> pd.DataFrame:

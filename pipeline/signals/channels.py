@@ -13,36 +13,68 @@ from pipeline.findings import Findings
 from pipeline.settings.signals import ChannelSettings
 from pipeline.signals.edf_header import EdfHeader, EdfSignal, reject
 from pipeline.signals.edf_samples import blocks, digital
+from pipeline.signals.labels import EARS, LAPLACIAN, REFERENCES
 from pipeline.signals.montages import ALIASES
 
-_REFERENTIAL = re.compile(r"^(?P<eeg>EEG\s+)?(?P<name>[A-Z]{1,3}[0-9]{0,2}|0[12])(?:-(?P<reference>REF|LE|AVG|AR))?$")
-_BIPOLAR = re.compile(r"^(?:EEG\s+)?([A-Z]{1,3}[0-9]{0,2})-([A-Z]{1,3}[0-9]{0,2})(?:-\d+)?$")
+_NUMBER = r"(?:-\d{1,2})?"  # by which some readers tell channels of one name apart: `EEG FP1-REF-0`
+_REFERENTIAL = re.compile(
+    rf"(?P<eeg>EEG )?(?P<name>[A-Z]{{1,3}}[0-9]{{0,2}}|0[12])(?:-(?P<reference>{'|'.join(REFERENCES)}){_NUMBER})?"
+)
+_BIPOLAR = re.compile(rf"(?:EEG )?([A-Z]{{1,3}}[0-9]{{0,2}})-([A-Z]{{1,3}}[0-9]{{0,2}}){_NUMBER}")
+_SCALP = re.compile(r"(?:FP|AF|F|FT|FC|C|CP|T|TP|P|PO|O)(?:Z|[0-9]{1,2})")  # of the 10-20 and 10-10 systems
+_TCP_TO_EARS = frozenset([("T3", "A1"), ("T4", "A2")])  # A1-T3 and T4-A2, in either polarity
 _COMPARED_RECORDS = 600  # read at a time when two channels are compared
+
+
+def _words(label: str) -> str:
+    """A label in upper case, without needless blanks: `P3 -Ref` is P3-REF."""
+    return re.sub(r" ?- ?", "-", " ".join(label.upper().split()))
 
 
 def electrode_of(label: str) -> str | None:
     """The electrode that a referential label names, in upper case and by its older name; None for anything else.
 
-    `EEG FP1-REF`, `EEG Fp1-LE`, `EEG Fp1` and `Fp1` are FP1; `EEG T7-REF` is T3; `EEG 01-REF` is O1, `01` is not.
+    `EEG FP1-REF`, `Fp1-CAR`, `EEG Fp1` and `Fp1` are FP1; `EEG T7-REF` is T3; `EEG 01-REF` is O1, `01` is not. Labels
+    against one ear need the other labels of the file: `electrodes_of_labels`.
     """
-    found = _REFERENTIAL.match(" ".join(label.upper().split()))
+    found = _REFERENTIAL.fullmatch(_words(label))
     if found is None or (found["name"][0] == "0" and found["eeg"] is None):
         return None
     return ALIASES.get(found["name"], found["name"])
 
 
+def electrodes_of_labels(labels: Sequence[str]) -> list[str | None]:
+    """The electrode that each label of one file names, None for derivations and all else.
+
+    `F3-A2` measures F3 against one ear (or mastoid), as `F3-REF` does against another place, and counts as F3 unless
+    another label names F3 without an ear. A file whose only such labels are T3-A1 and T4-A2 has them as derivations of
+    the TCP montage (formats.md, section 7).
+    """
+    named = [electrode_of(label) for label in labels]
+    pairs = [derivation_of(label) for label in labels]
+    to_ears = [
+        pair for pair in pairs if pair and _SCALP.fullmatch(pair[0]) and pair[1] in EARS and pair[0] not in named
+    ]
+    if set(to_ears) <= _TCP_TO_EARS:
+        return named
+    return [pair[0] if pair and pair in to_ears else electrode for electrode, pair in zip(named, pairs, strict=True)]
+
+
 def reference_of(label: str) -> str:
-    """The reference that a label names (REF, LE, AVG, AR), or an empty text."""
-    found = _REFERENTIAL.match(" ".join(label.upper().split()))
-    return (found["reference"] or "") if found else ""
+    """The reference that a label names (REF, LE, AVG, A1 …), or an empty text."""
+    text = _words(label)
+    if found := _REFERENTIAL.fullmatch(text):
+        return found["reference"] or ""
+    pair = derivation_of(text)
+    return pair[1] if pair and pair[1] in EARS else ""
 
 
 def derivation_of(label: str) -> tuple[str, str] | None:
     """The two electrodes of a bipolar label, None for anything else. `EEG F3-REF` is not bipolar."""
-    text = " ".join(label.upper().split())
-    if _REFERENTIAL.match(text):
+    text = _words(label)
+    if _REFERENTIAL.fullmatch(text):
         return None
-    found = _BIPOLAR.match(text)
+    found = _BIPOLAR.fullmatch(text)
     return (ALIASES.get(found[1], found[1]), ALIASES.get(found[2], found[2])) if found else None
 
 
@@ -62,9 +94,9 @@ def find_electrodes(header: EdfHeader, settings: ChannelSettings, findings: Find
     for two channels of one name with different samples unless the policy is `first`.
     """
     candidates: dict[str, list[EdfSignal]] = {}
-    for signal in header.signals:
-        electrode = None if signal.is_annotation else electrode_of(signal.label)
-        if electrode in settings.electrodes and signal.samples_per_record > 0:
+    named = electrodes_of_labels([signal.label for signal in header.signals])
+    for signal, electrode in zip(header.signals, named, strict=True):
+        if electrode in settings.electrodes and signal.samples_per_record > 0 and not signal.is_annotation:
             candidates.setdefault(str(electrode), []).append(signal)
     if not candidates:
         raise _no_electrode(header, settings.electrodes)
@@ -90,10 +122,16 @@ def _no_electrode(header: EdfHeader, electrodes: Sequence[str]) -> Exception:
     name = header.path.name
     labels = ", ".join(signal.label for signal in header.signals if not signal.is_annotation) or "annotations only"
     pairs = [derivation_of(signal.label) for signal in header.signals]
-    if any(pair is not None and set(pair) & set(electrodes) for pair in pairs):
+    own = [pair for pair in pairs if pair is not None and set(pair) & set(electrodes)]
+    if own:
+        laplacian = all(reference == LAPLACIAN for _, reference in own)
+        remedy = (
+            "Export it against one reference: a Laplacian has another one at each electrode"
+            if laplacian
+            else "Set channels.montage: bipolar for a model of derivations (docs/montages.md)"
+        )
         message = (
-            f"{name}: bipolar derivations ({labels[:60]} …); a model of electrodes needs a referential recording. "
-            "Set channels.montage: bipolar for a model of derivations (docs/montages.md)"
+            f"{name}: derivations ({labels[:60]} …); a model of electrodes needs a referential recording. {remedy}"
         )
         return reject("bipolar_only", message, value=labels[:200])
     return reject("not_eeg", f"{name}: no electrode of the 10-20 system; has {labels[:120]}", value=labels[:200])

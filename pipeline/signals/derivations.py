@@ -7,7 +7,6 @@ and the same R. All three are exact. Nothing is summed along a chain, and electr
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +16,10 @@ from pipeline.settings.signals import ChannelSettings
 from pipeline.signals.channels import channel_pair, settle_duplicates
 from pipeline.signals.edf_annotations import Stretch
 from pipeline.signals.edf_header import EdfHeader, EdfSignal, reject
-from pipeline.signals.edf_samples import blocks, decode
 from pipeline.signals.interpolation import interpolation_matrix
+from pipeline.signals.labels import LAPLACIAN
 from pipeline.signals.montages import electrodes_of
+from pipeline.signals.quality import difference_stds_uv
 
 if TYPE_CHECKING:
     from pipeline.signals.sources import Source
@@ -130,40 +130,22 @@ def flat_differences(
     findings: Findings,
 ) -> list[str]:
     """Nodes whose two electrodes are each alive but show the same signal, as two that are bridged by gel do."""
-    flat = []
+    pairs = {}
     for recipe in recipes:
         pair = [sources[name] for name in recipe.channels if name in sources]
-        if len(pair) < 2 or pair[0].rate_hz != pair[1].rate_hz:
-            continue
-        std_uv = _difference_std_uv(header, pair, pieces, block_s)
+        if len(pair) == 2 and pair[0].rate_hz == pair[1].rate_hz:
+            pairs[recipe.node] = ((pair[0].signal, pair[0].scale), (pair[1].signal, pair[1].scale))
+    stds_uv = difference_stds_uv(header, list(pairs.values()), pieces, block_s=block_s)
+    flat = []
+    for node, std_uv in zip(pairs, stds_uv, strict=True):
         if std_uv < flat_uv:
-            flat.append(recipe.node)
+            flat.append(node)
             message = (
-                f"{header.path.name}: {recipe.node} is flat ({std_uv:.3g}, limit {flat_uv:.3g}): both electrodes "
+                f"{header.path.name}: {node} is flat ({std_uv:.3g}, limit {flat_uv:.3g}): both electrodes "
                 "show one signal; treated as missing"
             )
-            findings.add(
-                "bad_channel", message, action="skip", channel=recipe.node, value=f"{std_uv:.3g}", expected=flat_uv
-            )
+            findings.add("bad_channel", message, action="skip", channel=node, value=f"{std_uv:.3g}", expected=flat_uv)
     return flat
-
-
-def _difference_std_uv(header: EdfHeader, pair: "list[Source]", pieces: Sequence[Stretch], block_s: float) -> float:
-    """Standard deviation in µV of the first source less the second, over all samples, in bounded memory."""
-    signals, scales = [source.signal for source in pair], [source.scale for source in pair]
-    count, total, squares = 0, 0.0, 0.0
-    shift: float | None = None
-    records = max(int(Fraction(block_s) / header.record_s), 1)
-    for piece in pieces:
-        for first, stop in blocks(piece.first, piece.stop, records):
-            plus, minus = decode(header, signals, scales, first, stop).astype(np.float64)
-            difference = plus - minus
-            shift = float(difference[0]) if shift is None else shift
-            difference -= shift
-            count += len(difference)
-            total += float(difference.sum())
-            squares += float(np.square(difference).sum())
-    return float(np.sqrt(max(squares / count - (total / count) ** 2, 0.0)))
 
 
 def _candidates(header: EdfHeader, settings: ChannelSettings) -> Candidates:
@@ -195,10 +177,14 @@ def _recipe(node: str, candidates: Candidates, fill: str | None) -> Recipe | Non
 
 
 def _references(candidates: Candidates) -> list[str]:
-    """What electrodes are measured against, the one that most share first; ties in the order of the file."""
+    """What electrodes are measured against, the one that most share first; ties in the order of the file.
+
+    A Laplacian is none: it is another signal at each electrode, and does not cancel.
+    """
     counts: dict[str, int] = {}
     for _, reference in candidates:
-        counts[reference] = counts.get(reference, 0) + 1
+        if reference != LAPLACIAN:
+            counts[reference] = counts.get(reference, 0) + 1
     return sorted(counts, key=lambda reference: -counts[reference])
 
 

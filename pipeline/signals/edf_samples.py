@@ -94,8 +94,8 @@ def digital_parts(
     parts = max(math.ceil(header.record_s / Fraction(block_s)), 1)
     for low, high in blocks(first, stop, max(int(Fraction(block_s) / header.record_s), 1)):
         if parts > 1:
-            (record,) = mapped_records(header, low, high)
             for part in range(parts):
+                (record,) = mapped_records(header, low, high)  # anew: touched pages of a map count as memory
                 spans = [(s.offset, s.samples_per_record * part // parts, s.samples_per_record * (part + 1) // parts)
                          for s in signals]  # fmt: skip
                 yield [np.array(record[offset + start : offset + end]) for offset, start, end in spans]

@@ -9,7 +9,11 @@ import functools
 import re
 
 ANNOTATIONS = "EDF Annotations"
-REFERENCES = ("REF", "LE", "AVG", "AR", "AA", "CAR", "CLE", "AV", "MEAN", "VREF", "GND", "LAP", "A1A2", "M1M2")
+# One signal for all electrodes: recorded, linked or computed ears, an average (docs/corpora.md, EDF).
+REFERENCES = ("REF", "LE", "AVG", "AR", "AA", "CAR", "CLE", "AV", "MEAN", "VREF", "GND", "A1A2", "M1M2")
+EARS = ("A1", "A2", "M1", "M2")  # one ear or mastoid alone: a reference of a whole recording, or one end of a chain
+LAPLACIAN = "LAP"  # a mean of the neighbours, another one at each electrode: no reference
+_AGAINST = "|".join((*REFERENCES, LAPLACIAN))
 AUXILIARY = frozenset(
     ["EKG", "ECG", "EMG", "EOG", "VEOG", "HEOG", "ROC", "LOC", "PHOTIC", "PH", "IBI", "BURSTS", "SUPPR", "SPO2", "HR",
      "PR", "SAO2", "PULSE", "PLETH", "PLET", "RESP", "RR", "ABD", "ABDO", "THO", "CHEST", "FLOW", "NASAL", "SNORE",
@@ -23,10 +27,10 @@ _KNOWN_ELECTRODES = r"(?:NZ|IZ|FPZ?|AFZ|FZ|FCZ|CZ|CPZ|PZ|POZ|OZ|[CPFT][34]P|GND|
 _CONTACT = r"[A-Z]{1,3}'?[0-9]{1,2}"  # of the 10-20 and 10-10 systems, of depth and subdural arrays: letters, a number
 _NAME = rf"(?:{_KNOWN_ELECTRODES}|{_CONTACT})"
 _LABEL = re.compile(
-    rf"(?:{_PREFIX}\s+)?(?:{_NAME}(?:\s?-\s?(?:{_NAME}|{'|'.join(REFERENCES)}))?(?:-[0-9]{{1,2}})?"
-    rf"|[0-9]{{1,3}}(?:-(?:{'|'.join(REFERENCES)}))?)"
+    rf"(?:{_PREFIX}\s+)?(?:{_NAME}(?:\s?-\s?(?:{_NAME}|{_AGAINST}))?(?:-[0-9]{{1,2}})?"
+    rf"|[0-9]{{1,3}}(?:-(?:{_AGAINST}))?)"
 )
-_AUXILIARY_WORD = re.compile(rf"([A-Z]+2?)[_+-]?[0-9]{{0,2}}(?:-(?:DC|{'|'.join(REFERENCES)}))?")
+_AUXILIARY_WORD = re.compile(rf"([A-Z]+2?)[_+-]?[0-9]{{0,2}}(?:-(?:DC|{_AGAINST}))?")
 _NUMBER_LIKE = re.compile(r"[0-9+\-., ]{0,16}(?:e[+-]?[0-9]{1,6})?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _CODE_LIKE = re.compile(r"(?:sz|SZ|Sz)(?:_[A-Za-z0-9]{1,12}){0,4}|bckg|[a-z]{2}sz|[a-z]?")
 _NO_WORD = re.compile(r"-*[0-9]{0,2}|\.*")  # dummies: `-`, `--0`, `.` (formats.md, T32)

@@ -14,13 +14,14 @@ import scipy.signal
 from pipeline.settings.signals import QualitySettings
 from pipeline.signals.edf_annotations import Stretch
 from pipeline.signals.edf_header import EdfHeader, EdfSignal
-from pipeline.signals.edf_samples import Scale, digital_parts
+from pipeline.signals.edf_samples import Scale, blocks, digital_parts
 
 WINDOW_S = 2.0  # of the spectra; half a hertz resolves mains from EEG
 MAINS_HZ = (50.0, 60.0)
 MAINS_WIDTH_HZ = 1.5
 WHITE_BANDS_HZ = ((2.0, 8.0), (8.0, 20.0), (20.0, 40.0))
 WHITE_RATIO = 1.5  # the least EEG slope known here, 0.5 (simulator.md, section 9), gives 2.4 between outer bands
+_CACHED = 32768  # samples of a pair that are subtracted at a time, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,51 @@ def measure(
             for tally, own in zip(tallies, values, strict=True):
                 tally.add(own)
     return [tally.quality(scale) for tally, scale in zip(tallies, scales, strict=True)]
+
+
+def difference_stds_uv(
+    header: EdfHeader,
+    pairs: Sequence[tuple[tuple[EdfSignal, Scale], tuple[EdfSignal, Scale]]],
+    stretches: Sequence[Stretch],
+    *,
+    block_s: float,
+) -> list[float]:
+    """Standard deviation in µV of the first signal of each pair less the second, both of one rate.
+
+    Over all their samples, in one pass over the file for all pairs and in bounded memory.
+    """
+    signals = list(dict.fromkeys(signal for pair in pairs for signal, _ in pair))
+    row = {signal: i for i, signal in enumerate(signals)}
+    tallies = [_DifferenceTally(plus[1].gain, minus[1].gain) for plus, minus in pairs]
+    for stretch in stretches if pairs else ():
+        for values in digital_parts(header, signals, stretch.first, stretch.stop, block_s=block_s):
+            for tally, (plus, minus) in zip(tallies, pairs, strict=True):
+                tally.add(values[row[plus[0]]], values[row[minus[0]]])
+    return [tally.std_uv() for tally in tallies]
+
+
+class _DifferenceTally:
+    """Running sums over the difference of two channels in µV, taken relative to its first value."""
+
+    def __init__(self, plus_gain: float, minus_gain: float) -> None:
+        self.gains = np.float64(plus_gain), np.float64(minus_gain)
+        self.count, self.total, self.squares = 0, 0.0, 0.0
+        self.shift: np.float64 | None = None
+
+    def add(self, plus: np.ndarray, minus: np.ndarray) -> None:
+        """Take in the next digital values of both (s,)."""
+        for low, high in blocks(0, len(plus), _CACHED):
+            difference = plus[low:high] * self.gains[0]
+            difference -= minus[low:high] * self.gains[1]
+            self.shift = difference[0] if self.shift is None else self.shift
+            difference -= self.shift
+            self.count += len(difference)
+            self.total += float(difference.sum())
+            self.squares += float(np.dot(difference, difference))
+
+    def std_uv(self) -> float:
+        """Of what has been seen."""
+        return float(np.sqrt(max(self.squares / self.count - (self.total / self.count) ** 2, 0.0)))
 
 
 class _Tally:

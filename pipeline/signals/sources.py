@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.findings import CODES, Finding, Findings
 from pipeline.settings.signals import QualitySettings, SignalSettings
-from pipeline.signals.channels import electrode_of
+from pipeline.signals.channels import electrodes_of_labels
 from pipeline.signals.edf_annotations import Stretch
 from pipeline.signals.edf_header import EdfHeader, EdfSignal, reject
 from pipeline.signals.edf_samples import Scale, scale_of
@@ -30,8 +30,9 @@ class Source:
 
 def note_empty(header: EdfHeader, electrodes: Sequence[str], findings: Findings) -> None:
     """A finding for each electrode's channel that has no samples; it counts as missing."""
-    for signal in header.signals:
-        if not signal.samples_per_record and not signal.is_annotation and electrode_of(signal.label) in electrodes:
+    named = electrodes_of_labels([signal.label for signal in header.signals])
+    for signal, electrode in zip(header.signals, named, strict=True):
+        if not signal.samples_per_record and not signal.is_annotation and electrode in electrodes:
             message = f"{header.path.name}: channel {signal.label!r} has 0 samples a record; treated as missing"
             findings.add("empty_channel", message, action="skip", channel=signal.label, value=0, expected="> 0")
 

@@ -14,7 +14,7 @@ from pipeline.findings import COLUMN_TYPES, CorpusError, Findings, Rejected, ref
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
-from pipeline.signals.channels import electrode_of
+from pipeline.signals.channels import electrodes_of_labels
 from pipeline.signals.edf_annotations import stretches
 from pipeline.signals.edf_header import EdfHeader, read_header, reject
 from pipeline.stages.command import StageError, parser, run, start
@@ -103,7 +103,8 @@ def _recording_row(
     corpus: str, files: RecordingFiles, header: EdfHeader, duration_s: float, *, labelled: bool
 ) -> dict[str, Any]:
     signals = [signal for signal in header.signals if not signal.is_annotation]
-    electrodes = [signal for signal in signals if electrode_of(signal.label)] or signals
+    named = electrodes_of_labels([signal.label for signal in signals])
+    electrodes = [signal for signal, electrode in zip(signals, named, strict=True) if electrode] or signals
     per_record = Counter(signal.samples_per_record for signal in electrodes).most_common(1)
     return {
         "corpus": corpus,

@@ -17,7 +17,7 @@ from pipeline.corpora.records import text_to_path
 from pipeline.findings import Findings, Rejected, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.signals import ChannelSettings, SignalCompat, SignalSettings
-from pipeline.signals.channels import derivation_of, electrode_of
+from pipeline.signals.channels import derivation_of, electrodes_of_labels
 from pipeline.signals.montages import derivations_of
 from pipeline.signals.recording import CleanRecording, CleanSegment, open_recording
 from pipeline.stages.command import parser, run, start
@@ -112,7 +112,7 @@ def _segment(
         array[:, first : first + block.shape[1]] = block
         digest.update(block)
     rate_hz = recording.settings.rate_hz
-    electrodes = {electrode for label in entry["labels"] if (electrode := electrode_of(label))}
+    electrodes = {electrode for electrode in electrodes_of_labels(list(entry["labels"])) if electrode}
     recorded = frozenset(frozenset(pair) for label in entry["labels"] if (pair := derivation_of(label)))
     return {
         **{name: entry[name] for name in ("recording", "patient", "session", "split", "labelled")},

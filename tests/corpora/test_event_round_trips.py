@@ -194,6 +194,14 @@ def test_our_sidecar_has_the_types_of_the_outside_one_and_all_their_tags():
     assert list(sidecar()) == list(COLUMNS)
 
 
+def test_a_pseudonym_does_not_say_sub_twice():
+    found = event_paths([("r1", "sub-bcd", "", "r1.edf"), ("r2", "sub-x", "", "r2.edf"), ("r3", "x", "", "r3.edf")])
+    folders = {recording: path.split("/")[0] for recording, path in found.items()}
+    assert folders["r1"] == "sub-bcd"
+    assert folders["r3"] == "sub-x"
+    assert folders["r2"] not in ("sub-x", "sub-bcd"), "another patient"
+
+
 def test_paths_are_bids_names_and_distinct():
     found = event_paths(
         [

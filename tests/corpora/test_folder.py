@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.corpora.folder import find, read_events
+from pipeline.corpora.folder import find, read_events, unread
 from pipeline.findings import CorpusError, Findings
 from tests.signals.edf_builder import EdfFile, annotation_channel, scalp_channels
 
@@ -116,6 +116,9 @@ def test_times_that_are_not_finite_are_told(tmp_path):
     assert events_of(tmp_path) == (None, ["annotation_invalid", "annotation_invalid", "annotation_missing"])
 
 
+ZERO = ("", "\x150")  # no duration told, and one of zero
+
+
 @pytest.mark.parametrize(("text", "code"), [("sz_foc_ia", "cpsz"), ("Seizure", "seiz"), ("fnsz", "fnsz")])
 def test_events_inside(tmp_path, text, code):
     made = scalp_channels(np.random.default_rng(0), records=4)
@@ -124,12 +127,17 @@ def test_events_inside(tmp_path, text, code):
     EdfFile([*made, annotation_channel(lists)], reserved="EDF+C").write(tmp_path / "p" / "a.edf")
     events, codes = events_of(tmp_path, 4.0)
     assert [(event.onset_s, event.offset_s, event.code) for event in events] == [(1.5, 3.5, code)]
-    assert codes == []
+    assert codes == ["unknown_label"]
 
 
-@pytest.mark.parametrize("text", ["seizure", "fnsz", "Seizure onset", "seizure 3"])
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        *((text, "") for text in ("seizure", "fnsz")),
+        *((text, length) for text in ("Seizure onset", "seizure 3", "Sz3", "SZ begins", "ictal") for length in ZERO),
+    ],
+)
 @pytest.mark.parametrize("beside", ["+0\x154\x14bckg\x14\0", "+0.5\x151\x14seizure\x14\0"])
-@pytest.mark.parametrize("length", ["", "\x150"])
 def test_a_seizure_inside_without_a_duration_leaves_no_labels(tmp_path, text, beside, length):
     """Its seconds would else be background."""
     lists = [f"+{i}\x14\x14\0" for i in range(4)]
@@ -150,6 +158,10 @@ def test_a_seizure_inside_without_a_duration_leaves_no_labels(tmp_path, text, be
         ("a.tsv", "onset\tduration\ttrial_type\nx\t50\tictal\n"),
         ("a.tsv", "onset\tduration\ttrial_type\n10\t0\tsz\n0\t9\tbckg\n"),
         ("a.csv", "channel,start_time,stop_time,label,confidence\nTERM,10,20,ictal,1\n"),
+        ("a.csv", "channel,start_time,stop_time,label,confidence\n"),
+        ("a.csv", "# version = csv_v1.0.0\n# duration = 100.00 secs\nchannel,start_time,stop_time,label\n"),
+        ("a.tsv", "onset\tduration\ttrial_type\n10\t50\tbckg\n70\t9\tn/a\n"),
+        ("a.csv", "onset;duration;trial_type\n10,5;9;sz\n20;9;bckg\n"),  # a decimal comma, or a thousand
         ("a.csv", "channel,start_time,stop_time,label,confidence\nTERM,ten,20,seiz,1\nTERM,50,60,seiz,1\n"),
     ],
 )
@@ -160,6 +172,91 @@ def test_a_table_that_leaves_seizures_open_leaves_no_labels(tmp_path, name, text
     events, codes = events_of(tmp_path)
     assert events is None
     assert codes[-1] == "annotation_missing"
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ("14\t3\tSeizure focal", False),
+        ("8\t2,5s\tsz", False),
+        ("x\t3\tSeizure 1", False),
+        ("x\t3\t", False),
+        ("14\t3\tsz2", False),
+        ("14\t3\tSZ onset", False),
+        ("14\t3\tperiictal", False),  # holds the seizure
+        ("14\t3\tn/a", False),  # a time, and no type
+        ("14\t3\t", False),
+        ("14\t3\tGTCS", False),
+        ("14\t3\tpostictal", True),
+        ("14\t3\tpost-ictal slowing", True),
+        ("14\t3\tpre_ictal", True),
+        ("x\t3\tbckg", True),
+        ("14\t3\teyes open", True),
+        ("14\t3\tnesz", True),
+        ("14\t3\tinterictal", True),
+        ("14\t3\tinter-ictal spike", True),
+        ("14\t3\tszem", True),  # Hungarian: eye
+    ],
+)
+def test_a_row_that_may_be_a_seizure_is_not_background(tmp_path, row, known):
+    """Beside a seizure that can be read; a plain remark does not cost the labels."""
+    touch(tmp_path, "p/a.edf")
+    (tmp_path / "p/a_events.tsv").write_text(f"onset\tduration\teventType\n2\t3\tsz\n{row}\n")
+    events, codes = events_of(tmp_path)
+    assert events is None or [(event.onset_s, event.offset_s) for event in events] == [(2, 5)]
+    assert (events is not None) == known
+    assert ("annotation_missing" in codes) != known
+
+
+def test_a_seizure_of_unknown_type_names_its_line_once_and_no_channel(tmp_path):
+    touch(tmp_path, "p/a.edf")
+    rows = "2\t3\tsz\tn/a\n8\t3\tSeizure of Ann Lee\tF7-T3,LEE\n"
+    (tmp_path / "p/a.tsv").write_text(f"onset\tduration\teventType\tchannels\n{rows}")
+    (files,) = find(tmp_path, "auto")
+    findings = Findings()
+    assert read_events(tmp_path, files, 100.0, findings) is None
+    told, _ = findings.to_rows()
+    assert told["code"] == "unknown_label"
+    assert told["message"].startswith("a.tsv, line 3: label text of 18 characters")
+    assert not any("lee" in str(cell).lower() for row in findings.to_rows() for cell in row.values())
+
+
+def inside(folder, texts):
+    """An EDF+ with annotations (stamp and text), one a record; what is read, and the messages."""
+    added = [f"+{text}\x14\0" for text in texts] + [""] * 4
+    lists = [f"+{i}\x14\x14\0{added[i]}" for i in range(4)]
+    made = scalp_channels(np.random.default_rng(0), records=4)
+    EdfFile([*made, annotation_channel(lists)], reserved="EDF+C").write(folder / "p" / "a.edf")
+    (files,) = find(folder, "auto")
+    findings = Findings()
+    return read_events(folder, files, 4.0, findings), " | ".join(finding.message for finding in findings)
+
+
+def test_annotations_inside_are_counted_and_never_told(tmp_path):
+    none = "none is a known seizure type with a duration; write a <stem>_events.tsv"
+    events, told = inside(tmp_path, ["1\x14Ann Lee awake", "2\x151\x14eyes open", "3\x151\x14Attack of Ann Lee"])
+    assert events is None
+    assert f"3 annotations inside, {none}" in told
+    assert "Lee" not in told
+    events, told = inside(tmp_path, ["1\x14Seizure onset", "3\x14Seizure offset", "3\x14awake"])
+    assert events is None
+    assert "3 annotations inside, of them without a duration, and maybe a seizure: 2; write a <stem>_events.tsv" in told
+
+
+def test_a_seizure_inside_under_another_name_is_not_background(tmp_path):
+    events, told = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14Seizure 2"])
+    assert events is None
+    assert "a.edf at 2 s: label text of 9 characters is not in the list and may be a seizure" in told
+    assert "a.edf: unknown types of event that may be seizures: 1; used without labels" in told
+    events, _ = inside(tmp_path, ["1\x151\x14seizure", "2\x151\x14eyes open"])
+    assert [(event.onset_s, event.offset_s) for event in events] == [(1, 2)]
+
+
+def test_files_of_other_formats_are_counted(tmp_path):
+    touch(tmp_path, "p/a.edf", "p/b.edf.gz", "p/c.EDF.GZ", "d.BDF", "q/e.rec", "p/a.tsv", "p/notes.txt", ".x/f.bdf",
+          "g.mff/signal1.bin", "edf.gz", "report.pdf")  # fmt: skip
+    assert unread(tmp_path) == {".bdf": 1, ".edf.gz": 2, ".mff": 1, ".rec": 1}
+    assert len(find(tmp_path, "auto")) == 1
 
 
 def test_row14_types_that_overlap_are_one_seizure(tmp_path):
@@ -193,3 +290,48 @@ def test_a_tusz_table_under_the_name_of_another_is_read_as_what_it_is(tmp_path):
     events, codes = events_of(tmp_path)
     assert [(event.onset_s, event.offset_s) for event in events] == [(12.5, 40.25)]
     assert codes == []
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("mark", ["\t", ",", ";"])
+@pytest.mark.parametrize("head", ["onset duration eventType", "Onset Duration EventType", "ONSET DURATION Trial_Type"])
+@pytest.mark.parametrize("code", ["sz_foc", "SZ_FOC", "Sz_Foc", "fnsz", "FNSZ"])
+def test_a_table_in_any_case_and_by_its_separator(tmp_path, name, mark, head, code):
+    touch(tmp_path, "a.edf")
+    text = f"{head}\n10.5 20 {code}\n50 5 BCKG\n".replace(" ", mark)
+    (tmp_path / name).write_text(text)
+    events, codes = events_of(tmp_path)
+    assert [(event.onset_s, event.offset_s, event.code) for event in events] == [(10.5, 30.5, "fnsz")]
+    assert codes == []
+
+
+def test_a_column_in_two_spellings_is_taken_as_written(tmp_path):
+    touch(tmp_path, "a.edf")
+    (tmp_path / "a.csv").write_text("onset,Onset,duration,eventType\n10,7,20,sz\n")
+    assert [(event.onset_s, event.offset_s) for event in events_of(tmp_path)[0]] == [(10, 30)]
+
+
+SPAN = "0.5\x151\x14seizure"
+
+
+def test_row13_a_seizure_inside_without_length_is_dropped_beside_another(tmp_path):
+    """As in a table: both of its edges are told, and are wrong. The only seizure leaves no labels."""
+    events, told = inside(tmp_path / "a", [SPAN, "2\x150\x14seizure"])
+    assert [event.onset_s for event in events] == [0.5]
+    assert told == "a.edf at 2 s: 2.0000-2.0000 s has no length; dropped"
+    events, _ = inside(tmp_path / "b", ["0\x154\x14bckg", "2\x150\x14seizure"])
+    assert events is None
+
+
+@pytest.mark.parametrize("length", ["\x15-1", "\x151,5", "\x15", "\x15one"])
+@pytest.mark.parametrize("beside", [SPAN, "0\x154\x14bckg"])
+def test_a_seizure_inside_with_a_duration_that_is_no_number_leaves_no_labels(tmp_path, length, beside):
+    events, told = inside(tmp_path, [beside, f"2{length}\x14seizure"])
+    assert events is None
+    assert "a seizure at 2 s without a duration" in told
+
+
+def test_texts_without_a_duration_are_counted(tmp_path):
+    events, told = inside(tmp_path, [SPAN, "2\x14Ann Lee awake", "2.5\x150\x14eyes open"])
+    assert [event.onset_s for event in events] == [0.5]
+    assert told == "a.edf: 2 texts without a duration that are no known type, nor of a seizure; not read"

@@ -195,10 +195,24 @@ def test_a_misread_name_of_the_same_file_or_of_none_leaves_it_out(tmp_path, line
     assert refused(tmp_path, text).code == "annotation_invalid"
 
 
-def test_a_title_with_times_but_no_name_leaves_the_file_before_out(tmp_path):
-    """Only the bare `Start time` of PN01 stands under a title alone."""
+@pytest.mark.parametrize("key", ["Seizure start time", "Start time"])
+@pytest.mark.parametrize("first_title", ["before", "after"])
+def test_T38_a_title_with_times_and_no_name_shares_the_registration_before_it(tmp_path, key, first_title):
+    """By whatever key, and whether the first title stands before the name or after the registration."""
     second = SECOND.replace("File name: PN00-2.edf\n" + START, "")
-    assert refused(tmp_path, TEXT.format(name="PN00-1.edf") + second).code == "annotation_invalid"
+    text = TEXT.format(name="PN00-1.edf") + second
+    if first_title == "after":
+        text = text.removeprefix("Seizure n 1\n").replace(START, START + "\nSeizure n 1\n", 1)
+    if key == "Start time":
+        text = text.replace("Seizure start", "Start").replace("Seizure end", "End")
+    events, findings = read(tmp_path, text)
+    assert (events, codes(findings)) == ([(1143, 1213), (1863, 1933)], [])
+
+
+def test_a_title_with_a_registration_and_no_name_leaves_the_file_before_out(tmp_path):
+    for lines in (START, START.splitlines()[0] + "\n", START.splitlines()[1] + "\n"):
+        second = SECOND.replace("File name: PN00-2.edf\n" + START, lines)
+        assert refused(tmp_path, TEXT.format(name="PN00-1.edf") + second).code == "annotation_invalid"
     untitled = SECOND.replace("File name: PN00-2.edf\n", "").replace("Seizure n 1\n", "")
     assert "registration without" in refused(tmp_path, TEXT.format(name="PN00-1.edf") + untitled).message
 
@@ -226,6 +240,31 @@ def test_a_time_word_without_a_clock_leaves_the_recording_out(tmp_path):
     assert "no known key" in refused(tmp_path, TEXT.format(name="PN00-1.edf") + "Time of onset 1990 s\n").message
 
 
+@pytest.mark.parametrize(
+    ("line", "fits"),
+    [
+        ("Total time of the recordings: 15 hours", True), ("Recording time 3 days", True), ("Seizures: 2", True),
+        ("Total seizure time: 15 min", False), ("Start 19.58.36", False), ("Time of onset 19:58:36", False),
+    ],
+)  # fmt: skip
+def test_a_preamble_with_a_time_that_is_no_seizures(tmp_path, line, fits):
+    """Before the first title or name only a clock, or the word, speaks of a seizure; after it every time does."""
+    text = TEXT.format(name="PN00-1.edf")
+    if fits:
+        assert read(tmp_path, f"PN00\n{line}\n\n{text}")[0] == [(1143, 1213)]
+    else:
+        assert "any file" in refused(tmp_path, f"PN00\n{line}\n\n{text}").message
+    if "time" in line.lower():
+        assert "no known key" in refused(tmp_path, f"Seizure n 1\n{line}\n\n{text}").message
+        assert "no known key" in refused(tmp_path, f"{text}{line}\n").message
+
+
+def test_row13_a_seizure_without_length_is_dropped_beside_another(tmp_path):
+    second = SECOND.replace("PN00-2", "PN00-1").replace("20.11.46", "20.10.36")
+    events, findings = read(tmp_path, TEXT.format(name="PN00-1.edf") + second)
+    assert (events, codes(findings)) == ([(1143, 1213)], ["annotation_invalid"])
+
+
 def test_times_before_the_first_name_leave_every_file_of_the_list_out(tmp_path):
     text = TEXT.format(name="PN00-9.edf").replace("File name: PN00-9.edf\n", "") + TEXT.format(name="PN00-1.edf")
     assert "any file" in refused(tmp_path, text, others=["PN00-2.edf"]).message
@@ -236,7 +275,7 @@ def test_times_before_the_first_name_leave_every_file_of_the_list_out(tmp_path):
     ("encoding", "mark"),
     [
         ("utf-8-sig", b""), ("utf-16", b""), ("utf-16-be", b"\xfe\xff"), ("utf-16-be", b""), ("utf-16-le", b""),
-        ("latin-1", b""),
+        ("latin-1", b""), ("latin-1", b"\xef\xbb\xbf"),
     ],
 )  # fmt: skip
 def test_a_byte_order_mark_hides_no_name(tmp_path, encoding, mark):

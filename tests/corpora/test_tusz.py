@@ -175,9 +175,11 @@ def test_T09_all_channels_without_a_montage_block(tmp_path, channel):
 
 
 def test_T09_a_channel_beyond_the_montage(tmp_path):
-    events, findings = read(tmp_path, lbl=lbl([label(1, 5, 7, "seiz")]))
-    assert events == []
+    events, findings = read(tmp_path / "a", lbl=lbl([label(1, 5, 7, "seiz"), label(6, 9, 0, "seiz")]))
+    assert spans(events) == [(6.0, 9.0, "seiz")]
     assert codes(findings) == ["annotation_invalid"]
+    with pytest.raises(Rejected, match="no row that can be read"):
+        read(tmp_path / "b", lbl=lbl([label(1, 5, 7, "seiz")]))
 
 
 def test_T10_T19_names_come_from_the_montage_of_the_file(tmp_path):
@@ -270,7 +272,7 @@ def test_events_before_the_start_and_without_length(tmp_path):
     text = "version = tse_v1.0.0\n\n-0.5 20.0 fnsz 1.0\n30 30 fnsz 1.0\n40 35 fnsz 1.0\n50 61 bckg 1.0\n"
     events, findings = read(tmp_path, tse=text)
     assert spans(events) == [(0.0, 20.0, "fnsz")]
-    assert codes(findings) == ["annotation_clipped", "annotation_invalid", "annotation_invalid"]
+    assert sorted(codes(findings)) == ["annotation_clipped", *["annotation_invalid"] * 3]  # and 30 s without a row
 
 
 def test_no_annotation_is_not_no_seizure(tmp_path):
@@ -301,9 +303,9 @@ def test_a_large_tree_is_found_fast(tmp_path):
 
 @pytest.mark.parametrize("probability", ["nan", "inf", "-inf", "1e999"])
 def test_a_probability_that_is_no_number_leaves_the_row_out(tmp_path, probability):
-    tse = f"version = tse_v1.0.0\n\n0.0 12.5 bckg 1.0\n12.5 40.25 fnsz {probability}\n50.0 55.0 gnsz 0.5\n"
+    tse = f"version = tse_v1.0.0\n\n0.0 12.5 bckg 1.0\n12.5 40.25 fnsz {probability}\n50.0 61.0 gnsz 0.5\n"
     events, findings = read(tmp_path / "tse", tse=tse)
-    assert spans(events) == [(50.0, 55.0, "gnsz")]
+    assert spans(events) == [(50.0, 61.0, "gnsz")]
     assert "annotation_invalid" in codes(findings)
     head = "channel,start_time,stop_time,label,confidence\n"
     rows = f"F7-T3,12.5,40.25,fnsz,{probability}\nF7-T3,50.0,55.0,gnsz,0.5\n"
@@ -311,8 +313,8 @@ def test_a_probability_that_is_no_number_leaves_the_row_out(tmp_path, probabilit
     assert spans(events) == [(50.0, 55.0, "gnsz")]
     assert codes(findings) == ["annotation_invalid"]
     numbers = label(12.5, 40.25, 0, "fnsz").replace("1.0,", f"{probability},")
-    events, findings = read(tmp_path / "lbl", lbl=lbl([numbers]))
-    assert (events, codes(findings)) == ([], ["annotation_invalid"])
+    events, findings = read(tmp_path / "lbl", lbl=lbl([numbers, label(50, 55, 0, "gnsz")]))
+    assert (spans(events), codes(findings)) == ([(50.0, 55.0, "gnsz")], ["annotation_invalid"])
 
 
 def test_a_row_without_a_channel_is_left_out(tmp_path):
@@ -335,3 +337,87 @@ def test_T15_a_duration_that_is_no_number_is_passed_over(tmp_path):
     events, findings = read(tmp_path, csv_bi=text)
     assert spans(events) == [(1.0, 2.0, "seiz")]
     assert codes(findings) == []
+
+
+NO_ROW = {
+    "tse": ["", "version = tse_v1.0.0\n", "\0" * 300, "version = tse_v1.0.0\n\n0.0 12", "x\ny\n"],
+    "tse_bi": ["", "version = tse_v1.0.0\n"],
+    "lbl": ["", lbl([])],
+    "lbl_bi": [""],
+    "csv": ["", CSV_HEAD, "\0" * 300, CSV_HEAD.splitlines()[-1]],
+    "csv_bi": ["", CSV_HEAD, CSV_HEAD + "TERM,12.5"],
+}
+EMPTY = [(extension, text) for extension, texts in NO_ROW.items() for text in texts]
+
+
+@pytest.mark.parametrize(("extension", "text"), EMPTY)
+def test_T12_an_empty_file_is_not_no_seizure(tmp_path, extension, text):
+    """A recording without seizures has a row of background."""
+    with pytest.raises(Rejected, match=f"t000.{extension}: no row that can be read") as caught:
+        read(tmp_path, **{extension: text})
+    assert (caught.value.finding.code, caught.value.finding.severity) == ("annotation_invalid", "error")
+
+
+@pytest.mark.parametrize(("extension", "text"), EMPTY)
+def test_T12_beside_an_empty_file_the_whole_one_counts(tmp_path, extension, text):
+    other, whole = ("csv_bi", CSV_HEAD + "TERM,12.5,40.25,seiz,1.0\n") if "csv" in extension else ("tse_bi", TSE)
+    if extension in ("csv_bi", "tse_bi"):
+        other = other.removesuffix("_bi")
+    events, findings = read(tmp_path, **{extension: text, other: whole.replace("fnsz", "seiz")})
+    assert spans(events) == [(12.5, 40.25, "seiz")]
+    assert any(f"t000.{extension}: no row that can be read" in finding.message for finding in findings)
+    assert set(codes(findings)) == {"annotation_invalid"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize(("extension", "text"), [("tse", TSE), ("csv_bi", CSV_HEAD + "TERM,12.5,40.25,fnsz,1.0\n")])
+def test_label_files_in_other_encodings(tmp_path, extension, text, encoding):
+    touch(tmp_path, V1 if extension == "tse" else V2, ["edf", extension], patient="00000001")
+    (files,) = find(tmp_path, "auto")
+    (tmp_path / files.annotations[0]).write_bytes(text.encode(encoding))
+    findings = Findings()
+    assert spans(read_events(tmp_path, files, 61.0, findings)) == [(12.5, 40.25, "fnsz")]
+    assert codes(findings) == []
+
+
+@pytest.mark.parametrize("extension", ["tse", "tse_bi"])
+def test_row13_a_tse_that_ends_early_says_nothing_of_the_rest(tmp_path, extension):
+    """Its rows cover the recording, background included (section 3); a second of slack is T15's."""
+    short = TSE.replace("40.2500 61.0000 bckg 1.0000\n", "")
+    with pytest.raises(Rejected, match=r"its rows end at 40\.25 s of 61\.00 s") as caught:
+        read(tmp_path / "a", **{extension: short})
+    assert caught.value.finding.severity == "error"
+    assert spans(read(tmp_path / "b", **{extension: short}, duration_s=41.0)[0]) == [(12.5, 40.25, "fnsz")]
+    other = "tse" if extension == "tse_bi" else "tse_bi"
+    whole = TSE.replace("40.2500 61.0000 bckg", "40.2500 50.0000 bckg 1.0\n50.0000 61.0000 fnsz")
+    events, findings = read(tmp_path / "c", **{extension: short, other: whole})
+    assert spans(events) == [(12.5, 40.25, "fnsz"), (50.0, 61.0, "fnsz")]
+    assert set(codes(findings)) == {"annotation_invalid", "duration_disagrees"}
+
+
+def test_a_gap_between_rows_of_a_tse_is_told(tmp_path):
+    events, findings = read(tmp_path, tse=TSE.replace("0.0000 12.5000 bckg 1.0000\n", ""))
+    assert spans(events) == [(12.5, 40.25, "fnsz")]
+    (finding,) = findings
+    assert (finding.code, finding.severity, finding.seconds_affected) == ("annotation_invalid", "warn", 12.5)
+
+
+@pytest.mark.parametrize(
+    ("extension", "text"),
+    [
+        ("tse", TSE.replace("fnsz", "bckg").replace("12.5000 40", "12.5000 x40")),
+        ("csv_bi", CSV_HEAD + "TERM,x,20,seiz,1\nTERM,20.0,61.0,bckg,1.0\n"),
+        ("lbl", lbl([label(1, 5, 7, "seiz"), label(5, 61, 0, "bckg")])),
+    ],
+)
+def test_a_lost_row_where_no_other_is_a_seizure_is_not_no_seizure(tmp_path, extension, text):
+    with pytest.raises(Rejected, match="rows that cannot be read and may be seizures: 1"):
+        read(tmp_path, **{extension: text})
+
+
+@pytest.mark.parametrize("span", ["30 30", "40 35", "61.2 61.9"])
+def test_row13_the_only_seizure_without_a_time_leaves_the_recording_out(tmp_path, span):
+    with pytest.raises(Rejected, match="no time that can be right"):
+        read(tmp_path / "a", tse=f"version = tse_v1.0.0\n\n0 61 bckg 1.0\n{span} fnsz 1.0\n")
+    with pytest.raises(Rejected, match="no time that can be right"):
+        read(tmp_path / "b", csv_bi=CSV_HEAD + f"TERM,{span.replace(' ', ',')},seiz,1.0\n")

@@ -39,7 +39,7 @@ def canary_file(rng: np.random.Generator, *, records: int = 16) -> EdfFile:
 
 
 def write_canary_corpus(root: Path) -> list[Path]:
-    """Ten recordings, most of them broken so that another message is made, events, and reports; their EDFs."""
+    """Fifteen recordings, most of them broken so that another message is made, events, and reports; their EDFs."""
     rng = np.random.default_rng(28)
     folder = root / "Canary Smith 1951"
     sound = canary_file(rng).write(folder / "canary_visit 17-03-2009.edf")
@@ -62,7 +62,9 @@ def write_canary_corpus(root: Path) -> list[Path]:
     cut = EdfFile(scalp_channels(rng), fields=IDENTITY).write(root / "canary_other" / "canary_cut.edf")
     cut.write_bytes(cut.read_bytes()[:-5000] + b"CANARYtail")
     head = "onset\tduration\teventType\tconfidence\tchannels\tCANARYcolumn\n"
-    rows = "2\t5\tsz_foc_ia\tn/a\tF7-T3,CANARYchan\tx\n9\t1\tCANARYtype\tn/a\tn/a\tx\nCANARYonset\t1\tsz\tn/a\tn/a\tx\n"
+    rows = (
+        "2\t5\tsz_foc_ia\tn/a\tF7-T3,CANARYchan\tx\n9\t1\tCANARYtype\tn/a\tn/a\tx\nCANARYonset\t1\tbckg\tn/a\tn/a\tx\n"
+    )
     cut.with_name("canary_cut_events.tsv").write_text(head + rows)
     table = EdfFile(scalp_channels(rng), fields=IDENTITY).write(root / "canary_other" / "canary_table.edf")
     table.with_suffix(".csv").write_text("CANARYa,CANARYb\n1,2\n")
@@ -71,7 +73,9 @@ def write_canary_corpus(root: Path) -> list[Path]:
     )
     tusz = EdfFile(scalp_channels(rng), fields=IDENTITY).write(root / "canary_other" / "canary_tusz.edf")
     tusz.with_suffix(".csv").write_text(lines)
-    return [*paths, cut, table, tusz]
+    typed = EdfFile(scalp_channels(rng), fields=IDENTITY).write(root / "canary_other" / "canary_typed.edf")
+    typed.with_name("canary_typed_events.tsv").write_text(head + rows[: rows.index("CANARYonset")])
+    return [*paths, cut, table, tusz, typed]
 
 
 def _changed(rng: np.random.Generator, **fields: str) -> list:

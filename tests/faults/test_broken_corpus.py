@@ -62,7 +62,7 @@ class Made:
         return stage("check_splits", {"corpus": "broken"}, **lists, **paths, **options, splits=self.folder / "splits.p")
 
     def qc(self):
-        shown = {"corpus": "broken", "synthetic": False, "title": "Ictograph", "dpi": 60, "max_mb": 5}
+        shown = {"corpus": "broken", "synthetic": False, "names": None, "title": "Ictograph", "dpi": 60, "max_mb": 5}
         lists = {
             name: self.every(f"{name}{'.tsv' if name == 'manifests' else '.parquet'}")
             for name in ("recordings", "seizures", "segments")

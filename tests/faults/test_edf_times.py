@@ -134,6 +134,48 @@ def test_row04_a_continuous_file_with_useless_onsets_stays_continuous(tmp_path, 
     assert [(s.start_s, s.n_samples) for s in recording.segments] == [(0.0, 800)]
 
 
+@pytest.mark.parametrize("first", ["", "\x14\x14", "+x\x14\x14", "\x14\x14\0+5\x1510\x14note\x14"])
+@pytest.mark.parametrize("start", [0, 7.25])
+def test_row04_zero_is_record_0_although_it_does_not_tell_its_onset(tmp_path, first, start):
+    """An event 5 s after the first sample lies at 5 s, not at 4 s: record 1 tells when record 0 began."""
+    lists = [f"{first}\0", *(f"+{start + i}\x14\x14\0" for i in range(1, 20))]
+    lists[9] += f"+{start + 5}\x1510\x14sz\x14\0"
+    file = stamped(range(20), reserved="EDF+C")
+    file.channels[-1] = annotation_channel(lists)
+    path = file.write(tmp_path / "a.edf")
+    (event,) = [note for note in annotations(read_header(path, Findings())) if note.text == "sz"]
+    assert (event.onset_s, event.duration_s) == (5.0, 10.0)
+    findings = Findings()
+    assert len(stretches(read_header(path, Findings()), findings)) == 1
+    assert [(f.code, f.action, f.value) for f in findings] == [("onset_missing", "repair", "1")]
+    assert refused(path, signals={"strict": True}).code == "onset_missing"
+
+
+def test_row04_without_any_onset_annotations_count_from_the_start_of_the_header(tmp_path):
+    """An event is no time-keeping: its own onset is not zero."""
+    file = stamped(range(20), reserved="EDF+C")
+    file.channels[-1] = annotation_channel(["+5\x1510\x14sz\x14\0", *["\0"] * 19])
+    path = file.write(tmp_path / "a.edf")
+    assert [note.onset_s for note in annotations(read_header(path, Findings()))] == [5.0]
+    recording, codes = opened(path)
+    assert (len(recording.segments), codes) == (1, ["onset_missing"])
+
+
+def test_row04_a_gap_shows_although_record_0_does_not_tell_its_onset(tmp_path):
+    """Then the onsets decide, and that of record 0 is needed."""
+    file = stamped([0, 1, 2, 50, 51], reserved="EDF+C")
+    file.channels[-1] = annotation_channel(["\0", *(f"+{onset}\x14\x14\0" for onset in (1, 2, 50, 51))])
+    finding = refused(file.write(tmp_path / "a.edf"))
+    assert (finding.code, finding.value) == ("header_invalid", "0")
+
+
+def test_row04_annotations_of_a_discontinuous_file_need_the_onset_of_record_0(tmp_path):
+    file = stamped([0, 1, 2])
+    file.channels[-1] = annotation_channel(["\0", "+1\x14\x14\0", "+2\x14\x14+2\x141\x14sz\x14\0"])
+    with pytest.raises(Rejected, match="record 0 of a discontinuous file"):
+        annotations(read_header(file.write(tmp_path / "a.edf"), Findings()))
+
+
 @pytest.mark.parametrize(
     "text", ["0", "-1", "-0.5", "nan", "inf", "-inf", "", "one", "1/3", "1e999999", "1e-99999", "0.0", "1 2"]
 )

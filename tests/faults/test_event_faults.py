@@ -19,12 +19,16 @@ HALF_OPEN = ClipCompat(label_edge="half_open", clip_start_offset=False)
 
 
 def text_of(kind, rows):
-    """Rows (start, stop, code) as a `.tse`, a `.csv` (one channel) or an events table, in the order given."""
+    """Rows (start, stop, code) as a `.tse`, a `.csv` (one channel) or an events table, in the order given.
+
+    Those of TUSZ end with a row of background: a `.tse` covers its recording, and a `.csv` is never without a row.
+    """
     if kind == "tse":
-        return "version = tse_v1.0.0\n\n" + "".join(f"{a} {b} {code} 1.0000\n" for a, b, code in rows)
+        lines = [f"{a} {b} {code} 1.0000\n" for a, b, code in [*rows, (0.0, DURATION_S, "bckg")]]
+        return "version = tse_v1.0.0\n\n" + "".join(lines)
     if kind == "csv":
         head = "# version = csv_v1.0.0\n#\nchannel,start_time,stop_time,label,confidence\n"
-        return head + "".join(f"F7-T3,{a},{b},{code},1.0000\n" for a, b, code in rows)
+        return head + "".join(f"F7-T3,{a},{b},{code},1.0000\n" for a, b, code in [*rows, (0.0, DURATION_S, "bckg")])
     head = "onset\tduration\teventType\n"
     return head + "".join(f"{a}\t{float(b) - float(a)!r}\t{code}\n" for a, b, code in rows)
 
@@ -163,6 +167,11 @@ def test_row14_a_window_is_positive_where_any_seizure_overlaps_it(tmp_path, rows
     total, outside = sum(whole for whole, _ in lengths), sum(whole - inside for whole, inside in lengths)
     if outside > 1 and outside > 0.05 * total:
         with pytest.raises(Rejected, match="outside the recording"):
+            read(tmp_path, kind, rows)
+        return
+    stated = [(a, b) for a, b, code in rows if code not in ("nesz", "bckg")]
+    if stated and kind != "tsv" and not any(inside for _, inside in lengths):
+        with pytest.raises(Rejected, match="no time that can be right"):
             read(tmp_path, kind, rows)
         return
     events, _ = read(tmp_path, kind, rows)

@@ -45,6 +45,15 @@ def test_the_way_back_from_a_pseudonym_stands_at_a_glance():
     assert "pseudonym" not in html_of(table, findings)
 
 
+def test_files_that_are_not_read_stand_at_a_glance():
+    findings = Findings(corpus="c")
+    findings.add("not_read", "only .edf is read; also there: 2 .bdf", action="skip")
+    page = html_of(corpus(["a"], ["a"], findings), findings)
+    assert "Only .edf is read; also there: 2 .bdf." in page.split("At a glance")[-1].split("What to do")[0]
+    assert "1 EDF was found: 1 used" in page
+    assert "not_read: 1 finding on 0 recordings" in page
+
+
 def test_each_outcome_follows_from_segments_and_findings():
     findings = Findings(corpus="c")
     findings.for_recording("b").add("fraction_cut", "cut", severity="info", action="note")

@@ -5,8 +5,17 @@ import pytest
 
 from pipeline.findings import Findings, Rejected
 from pipeline.settings.signals import ChannelSettings
-from pipeline.signals.channels import channel_pair, derivation_of, electrode_of, find_electrodes, missing_electrodes
+from pipeline.signals.channels import (
+    channel_pair,
+    derivation_of,
+    electrode_of,
+    electrodes_of_labels,
+    find_electrodes,
+    missing_electrodes,
+    reference_of,
+)
 from pipeline.signals.edf_header import read_header
+from pipeline.signals.labels import EARS, REFERENCES, is_known_label
 from pipeline.signals.montages import DOUBLE_BANANA, MONTAGES, TCP, TCP_A, derivations_of, electrodes_of
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, scalp_channels
 
@@ -35,10 +44,62 @@ def found(tmp_path, channels, **changes):
         ("EEG  C3-REF", "C3"),
         ("C3-Avg", "C3"), ("01", None), ("EEG 20-REF", None), ("EEG FP1-F7", None), ("F7-T3", None), ("61", None),
         ("EDF Annotations", None), ("EKG EKG", None), ("", None), ("EEG C3-P3-REF", None),
+        ("P3 -REF", "P3"), ("EEG P3 - Ref", "P3"), ("Fp1-REF-0", "FP1"), ("Fp1-REF-", None), ("Fp1-REF-123", None),
+        ("Fp1-REFX", None), ("XFp1-REF-REF", None), ("Fp1-LAP", None), ("Fp1-A1", None), ("A1-T3", None),
     ],
 )  # fmt: skip
 def test_T25_T26_labels(label, electrode):
     assert electrode_of(label) == electrode
+
+
+@pytest.mark.parametrize("reference", [*REFERENCES, "REF-0", "Mean", "Car", *EARS])
+def test_T25_any_one_reference_is_referential(tmp_path, reference):
+    """Each name that labels.py knows is accepted here: a reference, not the other end of a derivation."""
+    labels = [f"EEG {electrode}-{reference}" for electrode in ELECTRODES]
+    chosen, findings = found(tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=labels))
+    assert list(chosen.values()) == labels
+    assert list(findings) == []
+    assert {reference_of(label) for label in labels} == {reference.upper().removesuffix("-0")}
+    assert all(is_known_label(label) for label in labels)
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_T25_each_side_against_an_ear(tmp_path, crossed):
+    """Two references, told as such. T3-A1 and T4-A2 are then electrodes like the others."""
+    odd, even = ("A2", "A1") if crossed else ("A1", "A2")
+    labels = [f"{electrode}-{odd if electrode[-1] in '13579' else even}" for electrode in ELECTRODES]
+    chosen, findings = found(tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=labels))
+    assert list(chosen.values()) == labels
+    assert [(finding.code, finding.value, finding.action) for finding in findings] == [
+        ("mixed_reference", "A1 and A2", "note")
+    ]
+
+
+@pytest.mark.parametrize("ears", [("A1-T3", "T4-A2"), ("T3-A1", "A2-T4"), ("T7-A1", "T8-A2")])
+def test_T25_the_ears_of_tcp_are_derivations(tmp_path, ears):
+    """A file of TCP derivations holds no electrode, although two of its channels end on an ear."""
+    labels = [*ears, *TCP_A]
+    assert electrodes_of_labels(labels) == [None] * 22
+    with pytest.raises(Rejected) as caught:
+        found(tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=labels))
+    assert caught.value.finding.code == "bipolar_only"
+
+
+def test_T25_channels_to_an_ear_beside_the_same_electrodes_are_extras(tmp_path):
+    """As in sleep recordings; eyes against an ear make nobody an electrode."""
+    labels = [*(f"{electrode}-Ref" for electrode in ELECTRODES), "C3-A2", "C4-A1", "O1-M2", "E1-M2", "LOC-A2"]
+    chosen, findings = found(tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=labels))
+    assert list(chosen.values()) == labels[:19]
+    assert list(findings) == []
+    assert electrodes_of_labels(["T4-A2", "LOC-A2", "E1-M2"]) == [None, None, None]
+
+
+def test_laplacian_channels_are_no_electrodes(tmp_path):
+    """Each is against a mean of its own neighbours."""
+    labels = [f"{electrode}-Lap" for electrode in ELECTRODES]
+    with pytest.raises(Rejected, match="Export it against one reference") as caught:
+        found(tmp_path, scalp_channels(np.random.default_rng(0), records=2, labels=labels))
+    assert caught.value.finding.code == "bipolar_only"
 
 
 def test_T25_extras_are_not_taken_for_electrodes(tmp_path):

@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from pipeline.findings import Findings, Rejected
 from pipeline.settings.config import parse_config
 from pipeline.settings.signals import SignalCompat
+from pipeline.signals import quality
+from pipeline.signals.edf_annotations import Stretch
+from pipeline.signals.edf_header import read_header
+from pipeline.signals.edf_samples import digital_parts, scale_of
 from pipeline.signals.montages import DOUBLE_BANANA, electrodes_of
 from pipeline.signals.recording import open_recording
 from tests.signals.edf_builder import ELECTRODES, Channel, EdfFile, eeg
@@ -111,7 +115,8 @@ def test_a_reversed_derivation_is_turned_and_told(tmp_path, head):
     assert [(f.code, f.channel, f.action) for f in findings] == [("derivation_reversed", "FP1-F7", "note")]
 
 
-@pytest.mark.parametrize("template", ["EEG {}-REF", "EEG {}-LE", "EEG {}", "{}", "{}-CS2", "{}-Avg", "{}-A2"])
+@pytest.mark.parametrize("template", ["EEG {}-REF", "EEG {}-LE", "EEG {}", "{}", "{}-CS2", "{}-Avg", "{}-A2",
+                                      "{}-Mean", "{} -CAR", "{}-A1A2", "{}-REF-0"])  # fmt: skip
 def test_any_one_reference_will_do(tmp_path, head, template):
     """chb12 has files on CS2; what the reference is called does not matter, it cancels."""
     signal, findings = opened(EdfFile(referential(head, template)).write(tmp_path / "a.edf"))
@@ -128,6 +133,20 @@ def test_two_references_are_never_mixed(tmp_path, head):
     np.testing.assert_allclose(signal, expected(head), atol=2e-4)
     channels = [*referential(head, "{}-A1", [*left, "FZ"]), *referential(head, "{}-A2", [e for e in rest if e != "FZ"])]
     finding = refused(EdfFile(channels).write(tmp_path / "b.edf"))
+    assert (finding.code, finding.value) == ("missing_derivation", "FZ-CZ")
+
+
+def test_a_laplacian_is_no_reference_to_subtract_on(tmp_path, head):
+    """It is another signal at each electrode: it does not cancel."""
+    finding = refused(EdfFile(referential(head, "{}-Lap")).write(tmp_path / "a.edf"), missing="interpolate")
+    assert finding.code == "missing_derivation"
+
+
+def test_average_and_linked_ears_are_never_mixed(tmp_path, head):
+    """FZ against the average, all else against linked ears: FZ-CZ is not to be had."""
+    others = [name for name in ELECTRODES if name != "FZ"]
+    channels = [*referential(head, "{}-CAR", ["FZ"]), *referential(head, "{}-A1A2", others)]
+    finding = refused(EdfFile(channels).write(tmp_path / "a.edf"))
     assert (finding.code, finding.value) == ("missing_derivation", "FZ-CZ")
 
 
@@ -208,6 +227,35 @@ def test_bridged_electrodes_are_a_flat_derivation(tmp_path, head):
         )  # fmt: skip
     assert (caught.value.finding.code, caught.value.finding.value) == ("missing_derivation", "F3-C3")
     assert [(f.code, f.channel) for f in findings] == [("bad_channel", "F3-C3")]
+
+
+@pytest.mark.parametrize(("records", "per_record"), [(40, 128), (1, 5120)])
+def test_differences_are_measured_in_one_pass(tmp_path, head, records, per_record, monkeypatch):
+    """Standard deviations as numpy has them on the whole, whatever the blocks; the file is read once for all nodes."""
+    rng = np.random.default_rng(2)
+    bridge = 20_000 + np.arange(5120) // 8  # far from zero beside its spread; the other electrode differs by one step
+    channels = [Channel(f"EEG {name}-REF", head[name].reshape(records, per_record)) for name in ELECTRODES]
+    for name, extra in (("F3", 0), ("C3", rng.integers(0, 2, 5120))):
+        channels[ELECTRODES.index(name)].samples = (bridge + extra).reshape(records, per_record)
+    channels[ELECTRODES.index("CZ")].pmax = "1000"  # another gain than FZ
+    path = EdfFile(channels, record_s=str(20 / records)).write(tmp_path / "a.edf")
+    header = read_header(path, Findings())
+    lines = {s.label[4:-4]: (s, scale_of(s, "a", Findings())) for s in header.signals}
+    pairs = [tuple(lines[end] for end in electrodes_of(node)) for node in DOUBLE_BANANA]
+    reads = []
+
+    def counted(header, signals, first, stop, *, block_s):
+        reads.append(len(signals))
+        return digital_parts(header, signals, first, stop, block_s=block_s)
+
+    monkeypatch.setattr(quality, "digital_parts", counted)
+    monkeypatch.setattr(quality, "_CACHED", 300)
+    found = quality.difference_stds_uv(header, pairs, [Stretch(first=0, stop=records, start_s=0.0)], block_s=3.0)
+    whole = {c.label[4:-4]: c.samples.reshape(-1) * lines[c.label[4:-4]][1].gain for c in channels}
+    oracle = [np.std(whole[a] - whole[b]) for a, b in map(electrodes_of, DOUBLE_BANANA)]
+    np.testing.assert_allclose(found, oracle, rtol=1e-9)
+    assert found[DOUBLE_BANANA.index("F3-C3")] == pytest.approx(0.05, rel=0.01)
+    assert reads == [19]
 
 
 def test_a_flat_recorded_derivation_is_missing(tmp_path, head):

@@ -156,3 +156,7 @@ def test_a_folder_that_is_not_empty_or_has_no_index_stops(tmp_path, monkeypatch)
         export(monkeypatch, "--index", tmp_path / "nowhere", "--out", tmp_path / "new")
     with pytest.raises(export_events.StageError, match="--shortest-s nan"):
         export(monkeypatch, "--index", tmp_path / "index", "--out", tmp_path / "new", "--shortest-s", "nan")
+    with pytest.raises(export_events.StageError, match=r"--hypotheses .*nofile.tsv: no such file; give a TSV"):
+        export(monkeypatch, "--index", tmp_path / "index", "--out", tmp_path / "new", "--hypotheses", "nofile.tsv")
+    with pytest.raises(export_events.StageError, match=r"notes.txt is a file or not empty; give a new folder"):
+        export(monkeypatch, "--index", tmp_path / "index", "--out", tmp_path / "out/notes.txt")

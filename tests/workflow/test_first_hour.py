@@ -51,6 +51,26 @@ def test_a_folder_is_real_though_it_is_like_the_synthetic_corpus(tmp_path: Path)
     assert not inventory(config, corpora, "hosp", [])["synthetic"]
 
 
+def test_files_that_are_not_read_are_one_finding_without_names(tmp_path: Path) -> None:
+    root = write_edfs(tmp_path / "edfs", 1)
+    for name in ("Ann_Lee.bdf", "p0/b.edf.gz", "p0/c.edf.gz"):
+        (root / name).write_bytes(b"")
+    config = config_with({"hosp": mine(root, splits={"source": "hash"})}, corpus="hosp", results=str(tmp_path / "out"))
+    Corpora(config, main_process=True).shards("hosp")
+    (told,) = json.loads((tmp_path / "out/hosp/manifests/findings.json").read_text())
+    assert (told["code"], told["action"], told["recording"]) == ("not_read", "skip", "")
+    assert told["value"] == "1 .bdf, 2 .edf.gz"
+    assert told["message"] == "only .edf is read; also there: 1 .bdf, 2 .edf.gz"
+
+
+def test_a_folder_of_other_formats_says_what_is_there(tmp_path: Path) -> None:
+    for name in ("a.bdf", "b.bdf"):
+        (tmp_path / name).write_bytes(b"")
+    corpora = Corpora(config_with({"hosp": mine(tmp_path)}, results=str(tmp_path / "out")), main_process=True)
+    with pytest.raises(CorpusError, match=r"reader 'folder' knows; only .edf is read; also there: 2 .bdf"):
+        corpora.shards("hosp")
+
+
 def test_a_root_decides_even_where_both_are_given(tmp_path: Path) -> None:
     """`corpora={synthetic: {root: …}}`: Snakemake merges it into what has `simulate`."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 from pipeline.corpora._pseudonyms import Pseudonyms, hidden_findings, link_files, load_key, made_key
 from pipeline.corpora.records import RecordingFiles
@@ -113,10 +114,14 @@ class Corpora:
         root = Path(settings.root)
         if not root.is_dir():
             raise CorpusError(f"corpora.{corpus}.root: there is no folder {root}; set it to where the corpus lies")
-        files = load_reader(corpus, settings).find(root, settings.version)
+        reader = load_reader(corpus, settings)
+        files, unread = reader.find(root, settings.version), passed_over(reader, root)
         if not files:
-            raise CorpusError(f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows")
+            head = f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows"
+            raise CorpusError(f"{head}; {unread}" if unread else head)
         dealt, found = deal(files, settings.splits, self._shards_per_split(), corpus)
+        if unread:
+            found.add("not_read", unread, action="skip", value=unread.rpartition(": ")[2])
         findings = list(found)
         if hides_names(corpus, settings) and self.main_process:
             root, dealt, findings = self._hidden(corpus, root, dealt, files, found)
@@ -149,6 +154,13 @@ class Corpora:
             for shard, own in dealt.items()
         }
         return private / "files", renamed, told
+
+
+def passed_over(reader: ModuleType, root: Path) -> str:
+    """How many files of formats that the reader does not read, by extension; counts alone: names may be private."""
+    counts: dict[str, int] = reader.unread(root) if hasattr(reader, "unread") else {}
+    told = ", ".join(f"{number} {extension}" for extension, number in counts.items())
+    return f"only .edf is read; also there: {told}" if told else ""
 
 
 def write_if_changed(path: Path, content: object) -> None:
