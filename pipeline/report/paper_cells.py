@@ -28,6 +28,7 @@ COLUMNS = [
 NUMBERS = ["clip_s", "measured", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "published",
            "published_std", "difference"]  # fmt: skip
 NO_FOLDS = "no folds: name fold corpora of this corpus in paper.fold_corpora"
+NO_CHOICE = "no lambda can be chosen: some run has neither a validation AUROC nor a validation loss"
 NO_SOURCE = "no other corpus to pre-train on: name one in paper.source_corpus"
 
 
@@ -66,9 +67,10 @@ class Reader:
             return [Mark("F", "patients dealt into folds by a seeded hash")]
         return []
 
-    def validation_auroc(self, entry: RunEntry) -> float:
-        """Mean over seeds of the validation AUROC of the epoch that was kept."""
-        return float(np.mean([read_json(path)["kept_epoch"]["validation_auroc"] for path in entry.cards]))
+    def validation(self, entry: RunEntry, name: str) -> float:
+        """Mean over seeds of one number of the epochs that were kept; NaN where it is undefined in some."""
+        found = [read_json(path)["kept_epoch"].get(name) for path in entry.cards]
+        return float(np.mean([np.nan if value is None else value for value in found])) if found else np.nan
 
 
 def score_cells(reader: Reader) -> list[dict[str, Any]]:
@@ -106,18 +108,27 @@ def _scores(reader: Reader, runs: Sequence[Keyed], metric: str, klass: str) -> l
         known = {"run": entries[0].run, "corpus": names, "marks": reader.marks_of(entries[0])}
         return [{**score, **known} for score in fold_scores(entries, metric, reader.settings)]
     entry, note = chosen(reader, entries)
+    if entry is None:
+        return [{"run": entries[0].run, "corpus": runs[0].corpus, "reason": note}]
     known = {"run": entry.run, "corpus": runs[0].corpus, "marks": reader.marks_of(entry), "note": note}
     return [{**reader.score(entry, metric, klass), **known}]
 
 
-def chosen(reader: Reader, entries: Sequence[RunEntry]) -> tuple[RunEntry, str]:
-    """Of runs that differ in the weight of the auxiliary loss, the best on validation; and how it was chosen."""
+def chosen(reader: Reader, entries: Sequence[RunEntry]) -> tuple[RunEntry | None, str]:
+    """Of runs that differ in the weight of the auxiliary loss, the best on validation; and how it was chosen.
+
+    By the AUROC, and where that is undefined (validation clips of one class) by the detection loss, which holds no
+    forecast and so compares between weights. None, with the reason, where neither is known of every run.
+    """
     if len(entries) == 1:
         return entries[0], ""
-    found = [(reader.validation_auroc(entry), entry) for entry in entries]
-    best = max(found, key=lambda pair: pair[0])[1]
-    shown = ", ".join(f"{entry.auxiliary:g}: {value:.4f}" for value, entry in found)
-    return best, f"lambda {best.auxiliary:g}, of the validation AUROCs {shown}"
+    for name, words, sign in (("validation_auroc", "AUROCs", 1), ("validation_loss", "losses", -1)):
+        found = [reader.validation(entry, name) for entry in entries]
+        if np.isfinite(found).all():
+            best = entries[int(np.argmax(sign * np.array(found)))]
+            shown = ", ".join(f"{entry.auxiliary:g}: {value:.4f}" for entry, value in zip(entries, found, strict=True))
+            return best, f"lambda {best.auxiliary:g}, of the validation {words} {shown}"
+    return None, NO_CHOICE
 
 
 def _cell(table: str, printed: dict[str, Any], score: Score) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipeline.settings.evaluation import EvaluationSettings
 from pipeline.store import read_table
 
 Score = dict[str, Any]
+NO_SEED = "the folds have no seed in common"
 
 
 def predicted_clips(path: str, seed: int, classes: tuple[str, ...]) -> Predicted:
@@ -34,6 +35,8 @@ def fold_scores(folds: Sequence[RunEntry], metric: str, settings: EvaluationSett
     """Two scores: the mean over the folds, and that of all folds' clips together; each seed has one model a fold."""
     classes = scheme_classes(folds[0].scheme)
     seeds = [seed for seed in folds[0].seeds if all(seed in fold.seeds for fold in folds)]
+    if not seeds:
+        return [{"reason": NO_SEED}]
     found = [
         [predicted_clips(fold.predictions[fold.seeds.index(seed)], seed, classes) for fold in folds] for seed in seeds
     ]
@@ -54,12 +57,18 @@ def _joined(folds: Sequence[Predicted]) -> Predicted:
 
 
 def _mean(found: list[list[Predicted]], key: Key, classes: tuple[str, ...], settings: EvaluationSettings) -> Score:
-    """Mean over folds and seeds; the interval draws patients within each fold, the same for all seeds."""
+    """Mean over folds and seeds; the interval draws patients within each fold, the same for all seeds.
+
+    Undefined where a fold has no test clip. No interval where a fold's clips are of one patient, who cannot be redrawn.
+    """
     values = np.array([[_plain(fold, key, classes) for fold in folds] for folds in found])  # seed, fold
-    draws = np.mean([_drawn(folds, key, classes, settings) for folds in found], axis=0)
     per_seed = values.mean(axis=1)
-    low, high = interval(draws, settings.confidence)
+    low, high = None, None
+    if min(len(np.unique(fold.patients)) for fold in found[0]) > 1:
+        draws = np.mean([_drawn(folds, key, classes, settings) for folds in found], axis=0)
+        low, high = interval(draws, settings.confidence)
     patients = np.concatenate([fold.patients for fold in found[0]])
+    empty = not all(len(fold.labels) for fold in found[0])
     return {
         "value": float(per_seed.mean()),
         "std": float(per_seed.std(ddof=1)) if len(per_seed) > 1 else np.nan,
@@ -68,7 +77,11 @@ def _mean(found: list[list[Predicted]], key: Key, classes: tuple[str, ...], sett
         "high": np.nan if high is None else high,
         "n_clips": len(patients),
         "n_patients": len(np.unique(patients)),
-        "reason": "" if np.isfinite(per_seed).all() else "undefined in some fold",
+        "reason": "a fold has no test clip"
+        if empty
+        else ""
+        if np.isfinite(per_seed).all()
+        else "undefined in some fold",
     }
 
 

@@ -123,6 +123,29 @@ def test_lambda_is_chosen_on_validation_and_told(tmp_path: Path) -> None:
     assert "lambda 1, of the validation AUROCs 0.1: 0.7200, 1: 0.7700" in one["note"]
 
 
+@pytest.mark.parametrize("undefined", [None, float("nan")])
+def test_lambda_is_chosen_by_the_loss_where_validation_clips_are_of_one_class(
+    tmp_path: Path, undefined: float | None
+) -> None:
+    def chosen(*kept: dict[str, Any]) -> pd.Series:
+        runs = []
+        for name, own in zip(("01", "1"), kept, strict=True):
+            weight, test = {"01": (0.1, 0.9), "1": (1.0, 0.6)}[name]
+            runs.append(make_run(tmp_path, f"dist-aux-{name}", auxiliary=weight, scores={("auroc", ""): test}))
+            for path in map(Path, runs[-1]["cards"]):
+                path.write_text(json.dumps({**read_json(path), "kept_epoch": own}))
+        return only(measured(tmp_path, "table10", runs), pretraining="auxiliary", graph="distance", clip_s=12)
+
+    one = chosen(
+        {"validation_auroc": undefined, "validation_loss": 0.4}, {"validation_auroc": 0.9, "validation_loss": 0.3}
+    )
+    assert (one["run"], one["measured"]) == ("dist-aux-1", 0.6)
+    assert "lambda 1, of the validation losses 0.1: 0.4000, 1: 0.3000" in one["note"]
+    none = chosen({"validation_auroc": undefined}, {"validation_auroc": undefined})
+    assert np.isnan(none["measured"])
+    assert "no lambda can be chosen" in none["reason"]
+
+
 def test_an_illegible_value_leaves_no_difference(tmp_path: Path) -> None:
     run = make_run(tmp_path, "dist-aux-1", auxiliary=1.0, length_s=60, scores={("auroc", ""): 0.6})
     one = only(measured(tmp_path, "table10", [run]), run="dist-aux-1")
@@ -165,6 +188,40 @@ def test_folds_are_averaged_and_pooled(tmp_path: Path) -> None:
     assert own["protocol"].str.contains("F").all()
     assert (own["low"] < own["measured"]).all()
     assert (own["measured"] < own["high"]).all()
+
+
+def folds_of(folder: Path, patients: list[list[str]], seeds: list[list[int]]) -> pd.DataFrame:
+    """Weighted F1 of table 3 on folds with these patients and seeds."""
+    folds = {}
+    for number, (names, own) in enumerate(zip(patients, seeds, strict=True)):
+        run = make_run(folder / f"fold{number}", "dist-scratch-7", task="classification", scheme="seven", seeds=own)
+        for seed, path in zip(own, run["predictions"], strict=True):
+            write_predictions(path, names, scheme="seven", seed=seed)
+        folds[f"made-up-{number}"] = [run]
+    frame = measured(folder, "table03", [], folds=folds)
+    return frame[(frame["run"] == "dist-scratch-7") & (frame["metric"] == "weighted_f1")].set_index("over")
+
+
+def test_a_fold_without_test_clips_leaves_the_mean_undefined_and_the_pooled_score_as_it_is(tmp_path: Path) -> None:
+    own = folds_of(tmp_path, [["a", "b"], []], [[0], [0]])
+    assert np.isnan(own.loc["mean of folds", "measured"])
+    assert own.loc["mean of folds", "reason"] == "a fold has no test clip"
+    assert np.isfinite(own.loc["all folds together", ["measured", "low", "high"]].astype(float)).all()
+    none = folds_of(tmp_path / "none", [[], []], [[0], [0]])
+    assert none["measured"].isna().all()
+    assert none["reason"].str.contains("no test clip").all()
+
+
+def test_one_patient_in_a_fold_gives_no_interval_of_the_mean(tmp_path: Path) -> None:
+    own = folds_of(tmp_path, [["a"], ["b"]], [[0], [0]])
+    assert np.isfinite(own["measured"]).all()
+    assert own.loc["mean of folds", ["low", "high"]].isna().all()
+
+
+def test_folds_without_a_common_seed_say_so(tmp_path: Path) -> None:
+    own = folds_of(tmp_path, [["a", "b"], ["c", "d"]], [[0], [1]])
+    assert own["measured"].isna().all()
+    assert own["reason"].tolist() == ["the folds have no seed in common"]
 
 
 def test_files_patients_and_seizures_are_counted(tmp_path: Path) -> None:
