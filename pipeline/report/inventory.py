@@ -26,6 +26,8 @@ class RunEntry(Section):
     features: str = "fft"
     source: str | None = None  # corpus that the first weights were learnt on; None: the corpus itself
     auxiliary: float = 0.0  # weight of the forecast in the loss
+    top_neighbours: int | None = None  # the run's own, of its correlation graphs
+    detector: str | None = None  # card of the detector whose weights it was started with
     metrics: str
     curves: str | None = None
     histories: tuple[str, ...] = ()

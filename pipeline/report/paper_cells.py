@@ -12,6 +12,7 @@ from pipeline.report.paper_folds import fold_scores
 from pipeline.report.paper_inventory import PRINTED_MODELS, CellKey, Keyed, PaperInventory, keyed_runs
 from pipeline.report.protocol import Mark, letters_of, training_marks, words_of
 from pipeline.report.published import table_rows
+from pipeline.report.rule_marks import clip_marks, graph_marks, signal_marks
 from pipeline.report.score_files import over_seeds
 from pipeline.report.tables import records
 from pipeline.settings.evaluation import EvaluationSettings
@@ -50,15 +51,21 @@ class Reader:
     def marks_of(self, entry: RunEntry) -> list[Mark]:
         """Differences of the data and of this run's training."""
         cards = [read_json(path) for path in entry.cards]
-        return [*self.marks, *training_marks(cards, self._encoders(entry)), *self._special(entry)]
+        rules = self.inventory.rules
+        found = [*self.marks, *signal_marks(rules), *clip_marks(rules, entry.task, entry.scheme)]
+        found += graph_marks(rules, entry.graph, top_neighbours=entry.top_neighbours)
+        return [*found, *training_marks(cards, self._before(entry)), *self._special(entry)]
 
-    def _encoders(self, entry: RunEntry) -> list[dict[str, Any]]:
+    def _before(self, entry: RunEntry) -> list[tuple[str, dict[str, Any]]]:
+        """Cards of what the run's first weights were learnt by."""
+        if entry.detector is not None:
+            return [("detector at the source", read_json(entry.detector))]
         if entry.init != "ssl":
             return []
         wanted = f"{entry.model}-{entry.features}-{entry.graph}"
         home = entry.source or self.inventory.main.corpus
         found = [one.card for one in self.inventory.main.pretraining if one.length_s == entry.length_s]
-        return [read_json(path) for path in found if f"/{wanted}/" in path and f"/{home}/" in path]
+        return [("pre-training", read_json(path)) for path in found if f"/{wanted}/" in path and f"/{home}/" in path]
 
     def _special(self, entry: RunEntry) -> list[Mark]:
         if self.inventory.table == "table08":

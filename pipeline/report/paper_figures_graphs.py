@@ -17,13 +17,11 @@ from pipeline.report.head import draw_graph, edges
 from pipeline.report.inventory import Results, graph_paths
 from pipeline.report.paper_figures_base import FigureSettings, PaperFigure, look_of, table, without
 from pipeline.report.picture import SERIES, STYLES, VALUE_MAP, Picture, drawing, finish, plural, tidy
+from pipeline.report.rule_marks import PUBLISHED_NODES
 from pipeline.store import reading_store
 
 KAPPAS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2)  # figure 8
 EDGES_OF_KAPPA = (22, 32, 36, 48, 62, 72)  # of the published 19 electrodes (spec dcrnn.md, section 3)
-PUBLISHED_NODES = frozenset(
-    ("FP1", "FP2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8", "T3", "T4", "T5", "T6", "FZ", "CZ", "PZ")
-)
 PUBLISHED_BANDWIDTH = 0.06  # figure 9, in a unit that the paper does not state
 SHOWN_ABOVE = 0.02  # of the largest weight off the diagonal: a head with all 171 edges shows nothing
 _MEASURE = "detection-12s"  # clips whose correlation graphs figure 1 shows
@@ -67,7 +65,7 @@ def figure01(results: Results, settings: FigureSettings) -> PaperFigure:
 def figure08(results: Results, settings: FigureSettings) -> PaperFigure:
     """The distance graph for six thresholds, its edges counted and compared with the published counts."""
     nodes = list(settings.electrodes)
-    comparable = set(nodes) == PUBLISHED_NODES
+    comparable = set(nodes) == set(PUBLISHED_NODES)
     rows: list[dict[str, Any]] = []
     numbers: dict[str, Any] = {"kappa_used": settings.graphs.kappa, "nodes": nodes, "panels": []}
     with drawing(11.0, 8.0) as figure:

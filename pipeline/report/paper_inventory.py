@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.report.inventory import Inventory, RunEntry
+from pipeline.report.rule_marks import Rules
 from pipeline.settings.base import Section, parse_section
 from pipeline.settings.corpora import SplitSettings
 from pipeline.store import read_json
@@ -23,8 +24,8 @@ class PaperInventory(Section):
     source: Inventory | None = None  # table 7: the other corpus
     source_corpus: str | None = None
     splits: SplitSettings  # of the main corpus
-    label_edge: str  # compat.label_edge
-    clip_start_offset: bool  # compat.clip_start_offset
+    rules: Rules  # of the main corpus
+    source_rules: Rules | None = None  # of the source corpus
 
 
 class CellKey(NamedTuple):

@@ -10,8 +10,9 @@ from pipeline.report.paper_cells import COLUMNS, NO_SOURCE, NUMBERS, Reader, sco
 from pipeline.report.paper_counts import Count, Counts, as_row, clip_counts, corpus_counts, source_counts
 from pipeline.report.paper_inventory import PaperInventory
 from pipeline.report.picture import tidy
-from pipeline.report.protocol import MEANING, Mark, clip_marks, corpus_marks, letters_of, words_of
+from pipeline.report.protocol import MEANING, Mark, corpus_marks, letters_of, words_of
 from pipeline.report.published import table_rows
+from pipeline.report.rule_marks import Rules, clip_marks, signal_marks
 from pipeline.report.tables import records
 from pipeline.settings.evaluation import EvaluationSettings
 from pipeline.store import read_tables
@@ -54,20 +55,20 @@ def _counted(inventory: PaperInventory, marks: list[Mark]) -> list[dict[str, Any
         return count_cells(table, corpus_counts(inventory.main, splits=SPLITS), marks, inventory.main.corpus)
     if table == "table05":
         lengths = sorted({int(name.rsplit("-", 1)[1][:-1]) for name in inventory.main.clips})
-        rules = clip_marks(inventory.label_edge, clip_start_offset=inventory.clip_start_offset)
         counts = clip_counts(inventory.main, lengths)
-        return count_cells(table, counts, [*marks, *rules], inventory.main.corpus)
+        return count_cells(table, counts, marks, inventory.main.corpus, rules=inventory.rules)
     if inventory.source is None:
         return count_cells(table, {}, [], "", missing=NO_SOURCE)
     shortest = min(int(name.rsplit("-", 1)[1][:-1]) for name in inventory.source.clips)
     other = [Mark("T", f"corpus {inventory.source.corpus}, its clips: all of {shortest} s on the detection grid")]
     if is_synthetic(inventory.source, read_tables(inventory.source.recordings)):
         other.insert(0, Mark("S", "synthetic corpus"))
-    return count_cells(table, source_counts(inventory.source, shortest), other, inventory.source.corpus)
+    counts, rules = source_counts(inventory.source, shortest), inventory.source_rules
+    return count_cells(table, counts, other, inventory.source.corpus, rules=rules)
 
 
 def count_cells(
-    table: str, counts: Counts, marks: list[Mark], corpus: str, *, missing: str = ""
+    table: str, counts: Counts, marks: list[Mark], corpus: str, *, rules: Rules | None = None, missing: str = ""
 ) -> list[dict[str, Any]]:
     """Published counts with the measured ones beside them, then measured ones that were not published."""
     printed = _published_counts(table)
@@ -75,13 +76,22 @@ def count_cells(
     for key in dict.fromkeys([*printed, *counts]):
         row = printed.get(key, {"mean": np.nan, "note": "not printed in the paper"})
         measured = counts.get(key, np.nan)
+        own = [*marks, *rule_marks_of(key, rules)] if np.isfinite(measured) else marks
         rows.append({
             "table": table, "model": "", "pretraining": "", "graph": "", "input_domain": "", "over": "", "run": "",
             **as_row(key), "corpus": corpus, "measured": measured, "published": row["mean"],
-            "difference": measured - row["mean"], "protocol": letters_of(marks), "marks": words_of(marks),
+            "difference": measured - row["mean"], "protocol": letters_of(own), "marks": words_of(own),
             "reason": "" if np.isfinite(measured) else missing or "nothing to count", "note": row["note"],
         })  # fmt: skip
     return rows
+
+
+def rule_marks_of(key: Count, rules: Rules | None) -> list[Mark]:
+    """Differences of the rules behind a number of clips; files, patients and seizures follow from none of them."""
+    if rules is None or not (key.clip_s or key.metric.startswith("clips")):
+        return []
+    task = {"ssl": "pretraining", "classification_4": "classification"}.get(key.task, "detection")
+    return [*signal_marks(rules), *clip_marks(rules, task)]
 
 
 def _published_counts(table: str) -> dict[Count, dict[str, Any]]:

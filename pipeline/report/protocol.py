@@ -1,10 +1,12 @@
 """Where a measured cell's protocol differs from the published one: computed from cards and tables, never typed in.
 
+What the cards do not hold, the rules of signals, clips and graphs, is compared in rule_marks.py.
+
 Published: Tang et al. 2022, sections 3.1 and 3.2 and appendix; patience, weight decay, gradient norm from the code
 published with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,6 +20,15 @@ LOOPS: dict[str, dict[str, Any]] = {
     "classification": {"epochs": 60, "learning_rate": 3e-4, "dropout": 0.5},
     "pretraining": {"epochs": PRETRAINING_EPOCHS, "learning_rate": 5e-4, "dropout": 0.0},
 }
+CHOSEN_BY = {  # what chooses the checkpoint and what is minimised; the loss of pre-training is a switch of `compat`
+    "detection": {"checkpoint": "auroc", "loss": "bce"},
+    "classification": {"checkpoint": "weighted_f1", "loss": "ce"},
+    "pretraining": {"checkpoint": "loss"},
+}
+AUGMENT: dict[str, Any] = {"reflect_probability": 0.5, "scale_low": 0.8, "scale_high": 1.2}
+FLOOR = {"floor_amplitude": 1e-8}
+FORECAST_S = 12
+AUXILIARY: dict[int, dict[str, Any]] = {12: {"seen_s": 6, "horizon_s": 6}, 60: {"seen_s": 30, "horizon_s": 6}}
 ALL_LOOPS: dict[str, Any] = {"batch": 40, "weight_decay": 5e-4, "clip_norm": 5.0, "patience": 5}
 SIZES: dict[str, dict[str, Any]] = {
     "dcrnn": {"units": 64, "layers": 2, "pretraining_layers": 3, "diffusion_steps": 2, "decoder_tied": True},
@@ -36,7 +47,7 @@ MEANING = {
     "E": "other number of epochs",
     "W": "other size of the network",
     "L": "other learning rate",
-    "O": "other settings of the training or of the clips",
+    "O": "other settings of the training, or of the rules of signals, clips and graphs",
     "F": "other folds than those of the cited study",
     "T": "another source corpus than the unpublished in-house set",
 }
@@ -72,46 +83,47 @@ def file_counts(recordings: pd.DataFrame) -> dict[str, tuple[int, int]]:
     return {name: (len(part), int(part["patient"].nunique())) for name, part in parts.items()}
 
 
-def clip_marks(label_edge: str, *, clip_start_offset: bool) -> list[Mark]:
-    """Differences of the rules that cut clips, which Table 5 counts."""
-    pairs = (("label_edge", label_edge, "touching"), ("clip_start_offset", clip_start_offset, True))
-    return [Mark("O", _differs(name, value, wanted)) for name, value, wanted in pairs if value != wanted]
-
-
-def training_marks(cards: Sequence[dict[str, Any]], encoders: Sequence[dict[str, Any]] = ()) -> list[Mark]:
-    """Differences of the training: `cards` one a seed, `encoders` of what they were started from."""
+def training_marks(cards: Sequence[dict[str, Any]], before: Sequence[tuple[str, dict[str, Any]]] = ()) -> list[Mark]:
+    """Differences of the training: `cards` one a seed; `before`: what the first weights were learnt by, with cards."""
     found = [Mark("N", f"{len(cards)} of {SEEDS} seeds")] if len(cards) < SEEDS else []
-    for card in [*cards[:1], *encoders]:
-        task = card["task"]
-        words = "" if task != "pretraining" else "pre-training: "
-        found += [Mark(mark.letter, words + mark.text) for mark in _card_marks(card["settings"], task)]
+    for words, card in [*(("", card) for card in cards[:1]), *((f"{words}: ", card) for words, card in before)]:
+        found += [Mark(mark.letter, words + mark.text) for mark in _card_marks(card["settings"], card["task"])]
     return list(dict.fromkeys(found))
 
 
 def _card_marks(settings: dict[str, Any], task: str) -> list[Mark]:
-    loop, model = settings["loop"], settings["model"]
-    published = {**LOOPS[task], **ALL_LOOPS}
+    loop, model, options = settings["loop"], settings["model"], settings["options"]
+    published = {**LOOPS[task], **ALL_LOOPS, **CHOSEN_BY[task]}
     if model == "densecnn":  # it has a dropout of its own, among its sizes
         published.pop("dropout")
-    letters = {"epochs": "E", "learning_rate": "L"}
-    found = [
-        Mark(letters.get(name, "O"), _differs(name, loop[name], wanted))
+    sizes = {name: wanted for name, wanted in SIZES.get(model, {}).items() if name in options}
+    found = _compared(loop, published, {"epochs": "E", "learning_rate": "L"}) + _compared(options, sizes, default="W")
+    if "init" in options:  # a model without gates of this kind has no such bias
+        own = settings["gate_bias"]
+        found += _compared({"gate_bias": options["init"]["gate_bias"] if own is None else own}, {"gate_bias": 0.0})
+    found += _compared(settings["sampling"], {"label_fraction": 1.0, "balance": task == "detection"})
+    found += _compared(settings["augment"], AUGMENT)
+    if settings["features"]["kind"] == "fft":  # raw samples have no floor
+        found += _compared(settings["features"], FLOOR)
+    if task == "pretraining":
+        found += _compared({"forecast_s": settings["horizon_s"]}, {"forecast_s": FORECAST_S})
+    joint = settings.get("auxiliary") or {}
+    return found + (_compared(joint, AUXILIARY.get(settings["length_s"], {})) if joint else [])
+
+
+def _compared(
+    values: dict[str, Any], published: dict[str, Any], letters: Mapping[str, str] | None = None, *, default: str = "O"
+) -> list[Mark]:
+    """A mark for each published value that another stands for."""
+    return [
+        Mark((letters or {}).get(name, default), differs(name, values[name], wanted))
         for name, wanted in published.items()
-        if loop[name] != wanted
+        if values[name] != wanted
     ]
-    options = settings["options"]
-    found += [
-        Mark("W", _differs(name, options[name], wanted))
-        for name, wanted in SIZES.get(model, {}).items()
-        if name in options and options[name] != wanted
-    ]
-    if settings.get("gate_bias"):
-        found.append(Mark("O", _differs("gate_bias", settings["gate_bias"], 0)))
-    fraction = settings["sampling"]["label_fraction"]
-    return found + ([Mark("O", _differs("label_fraction", fraction, 1))] if fraction != 1 else [])
 
 
-def _differs(name: str, value: Any, published: Any) -> str:
+def differs(name: str, value: Any, published: Any) -> str:
+    """`top neighbours 4 (published 3)`."""
     return f"{name.replace('_', ' ')} {_shown(value)} (published {_shown(published)})"
 
 

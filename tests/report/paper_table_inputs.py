@@ -12,7 +12,38 @@ from pipeline.store import write_json, write_table
 
 EVALUATION = EvaluationSettings(bootstrap=40, confidence=0.9, seed=0, threshold_strict=False, calibration_bins=10)
 LOOP = {"epochs": 100, "learning_rate": 1e-4, "dropout": 0.0, "batch": 40, "weight_decay": 5e-4, "clip_norm": 5.0,
-        "patience": 5}  # fmt: skip
+        "patience": 5, "checkpoint": "auroc", "loss": "bce"}  # fmt: skip
+CLASSIFICATION = {"epochs": 60, "learning_rate": 3e-4, "dropout": 0.5, "checkpoint": "weighted_f1", "loss": "ce"}
+AUGMENT = {"reflect_probability": 0.5, "scale_low": 0.8, "scale_high": 1.2}
+NODES = [
+    "FP1",
+    "FP2",
+    "F3",
+    "F4",
+    "C3",
+    "C4",
+    "P3",
+    "P4",
+    "O1",
+    "O2",
+    "F7",
+    "F8",
+    "T3",
+    "T4",
+    "T5",
+    "T6",
+    "FZ",
+    "CZ",
+    "PZ",
+]
+RULES = {  # as published
+    "nodes": NODES, "missing": "skip", "label_edge": "touching", "clip_start_offset": True, "mysz_split": "published",
+    "clips": {"before_onset_s": 2.0, "forecast_s": 12},
+    "graphs": {"kappa": 0.9, "top_neighbours": 3, "correlation_input": "raw"},
+    "signals": {"rate_hz": 200, "resampling": "fft", "block_s": 600, "strict": False, "quality": {
+        "flat_uv": 0.0, "saturated_share": 1.0, "mains_share": 1.0, "mains_residual_uv": 1.0, "rate_low_hz": 32,
+        "rate_high_hz": 100000, "plausible_low_uv": 0.5, "plausible_high_uv": 1000.0, "white_noise": "keep"}},
+}  # fmt: skip
 OPTIONS = {
     "dcrnn": {"units": 64, "layers": 2, "pretraining_layers": 3, "diffusion_steps": 2, "decoder_tied": True},
     "lstm": {"units": 64, "layers": 2},
@@ -28,7 +59,7 @@ def make_inventory(folder: Path, table: str, runs: list[dict[str, Any]], **more:
     path = folder / f"{table}.json"
     content = {
         "table": table, "main": corpus_inventory(folder, "made-up") | {"runs": runs}, "folds": {}, "own_folds": False,
-        "source": None, "source_corpus": None, "splits": SPLITS, "label_edge": "touching", "clip_start_offset": True,
+        "source": None, "source_corpus": None, "splits": SPLITS, "rules": RULES,
     }  # fmt: skip
     write_json(path, content | more)
     return path
@@ -61,7 +92,8 @@ def make_run(folder: Path, name: str, **facts: Any) -> dict[str, Any]:
         "run": name, "model": "dcrnn", "task": "detection", "length_s": 12, "graph": "distance", "init": "scratch",
         "scheme": "four", "features": "fft", "source": None, "auxiliary": 0.0, "seeds": [0, 1, 2, 3, 4],
     }  # fmt: skip
-    scores, loop = facts.pop("scores", {}), {**LOOP, **facts.pop("loop", {})}
+    typed = CLASSIFICATION if facts.get("task") == "classification" else {}
+    scores, loop = facts.pop("scores", {}), {**LOOP, **typed, **facts.pop("loop", {})}
     options, validation = facts.pop("options", {}), facts.pop("validation", 0.8)
     run = {**fixed, **facts}
     base = folder / f"{run['task']}-{run['length_s']}s" / name
@@ -69,7 +101,9 @@ def make_run(folder: Path, name: str, **facts: Any) -> dict[str, Any]:
     for seed in run["seeds"]:
         settings = {
             "loop": loop, "model": run["model"], "options": {**OPTIONS[run["model"]], **options}, "gate_bias": 0.0,
-            "sampling": {"label_fraction": 1.0},
+            "sampling": {"label_fraction": 1.0, "balance": run["task"] == "detection"}, "augment": AUGMENT,
+            "features": {"kind": run["features"], "floor_amplitude": 1e-8}, "length_s": run["length_s"],
+            "horizon_s": 12,
         }  # fmt: skip
         cards.append(f"{base}/seed{seed}/card.json")
         kept = {"validation_auroc": validation + 0.01 * seed}

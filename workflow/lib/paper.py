@@ -12,8 +12,9 @@ from typing import Any
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
 from workflow.lib.corpus import Corpora, write_if_changed
+from workflow.lib.inputs import TRANSFERRED_SEED
 from workflow.lib.inventory import files_of, inventory, run_files
-from workflow.lib.paths import run_folder
+from workflow.lib.paths import Paths, run_folder
 from workflow.lib.planning import PlanError, merged
 
 TABLES = tuple(f"table{number:02}" for number in range(1, 11))
@@ -159,9 +160,17 @@ def table_inventory(config: Config, corpora: Corpora, target: str) -> dict[str, 
         "source_corpus": source,
         "splits": config.corpora[config.corpus].splits.model_dump(mode="json"),
         "own_folds": any(_fold_file(config, name) for name in fold_corpora(config)),
-        "label_edge": config.of(config.corpus).compat.label_edge,
-        "clip_start_offset": config.of(config.corpus).compat.clip_start_offset,
+        "rules": _rules(config, config.corpus),
+        "source_rules": _rules(config, counted) if counted else None,
     }
+
+
+def _rules(config: Config, corpus: str) -> dict[str, Any]:
+    """From what settings signals, clips and graphs of a corpus follow."""
+    own = config.of(corpus)
+    switches = {name: getattr(own.compat, name) for name in ("label_edge", "clip_start_offset", "mysz_split")}
+    sections = {name: getattr(own, name).model_dump(mode="json") for name in ("signals", "clips", "graphs")}
+    return {"nodes": list(own.channels.nodes), "missing": own.channels.missing, **sections, **switches}
 
 
 def _fold_file(config: Config, corpus: str) -> bool:
@@ -182,7 +191,17 @@ def _of_corpus(config: Config, corpora: Corpora, corpus: str, lines: list[PlanEn
 def _run_entry(config: Config, corpus: str, line: PlanEntry) -> dict[str, Any]:
     chosen: RunSettings = config.runs[line.run]
     told = {name: getattr(chosen, name) for name in ("model", "features", "scheme", "source", "auxiliary")}
-    return run_files(config, corpus, line) | told
+    told["top_neighbours"] = chosen.overrides.top_neighbours
+    return run_files(config, corpus, line) | told | {"detector": _detector(config, corpus, line)}
+
+
+def _detector(config: Config, corpus: str, line: PlanEntry) -> str | None:
+    """Card of the model that a run with `init: transfer` copies."""
+    chosen = config.runs[line.run]
+    if chosen.init != "transfer":
+        return None
+    fixed = {"corpus": chosen.source or corpus, "task": "detection", "len": line.length_s, "seed": TRANSFERRED_SEED}
+    return Paths(config.results).run.format(run=chosen.source_run, **fixed) + "card.json"
 
 
 def figure_inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
