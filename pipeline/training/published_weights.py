@@ -1,8 +1,9 @@
 """Encoders that Tang et al. published (github tsy935/eeg-gnn-ssl), turned into ours: nothing of a file is executed.
 
 A checkpoint is what torch wrote: a ZIP archive with a pickle, or in older files pickles one after another. Before torch
-reads it (`weights_only=True`), its size is bounded, no entry may be compressed, and every name that its pickles call is
-compared with a short list. Then keys, shapes and dtypes must be those of published_checkpoints.csv, exactly.
+reads it (`weights_only=True`), its size is bounded, no entry may be compressed, and the instructions of its pickles are
+counted and compared with a short list. It is read first in a child process of bounded memory and time (trial.py). Then
+keys, shapes and dtypes must be those of published_checkpoints.csv, exactly.
 
 The published layout (dcrnn.md, sections 4 and 5) is ours but for the names: rows feature * m + term, input features
 first, gates [r | u]. Its decoder names layers 2 and 3 apart although they are one (D12): equal weights are stored once.
@@ -22,21 +23,28 @@ import torch
 from torch import Tensor
 from torch._weights_only_unpickler import UnpicklingError  # what torch.load raises; the class itself is the standard's
 
+from pipeline.training.trial import Overrun, answer_of_child
+
 Graph = Literal["distance", "correlation"]
 TABLE = Path(__file__).with_name("published_checkpoints.csv")  # keys, shapes and dtypes of the four public files
 MAX_BYTES = 64 << 20  # the largest public one, its optimiser's state included, has less than 20 MiB
 MAX_ENTRIES = 10_000
+MAX_INSTRUCTIONS = (
+    20_000  # of all pickles of a file; a published one has some thousands, its optimiser's state included
+)
 NESTED = ("model_state", "state_dict", "model_state_dict", "model")  # keys below which weights are usually kept
 CALLED = {  # everything that a checkpoint of plain tensors names in its pickles
     "collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter",
     *(f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "Long", "Int", "Bool", "BFloat16", "Byte")),
 }  # fmt: skip
 OTHER_CALLS = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}  # torch writes none
+CONTAINERS = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "EMPTY_LIST", "DICT", "EMPTY_DICT"}
 LEGACY_PICKLES = 5  # magic number, protocol, system, content, names of storages; then raw numbers
 UNREADABLE = (
     UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError,
     AssertionError, MemoryError, zipfile.BadZipFile,
 )  # fmt: skip
+UNREAD = "no checkpoint that torch can read"
 _CELL = re.compile(r"(encoder\.encoding|decoder\.decoding)_cells\.(\d)\.dconv_(gate|candidate)\.(weight|biases)")
 
 
@@ -63,15 +71,29 @@ def read_checkpoint(path: Path) -> Published:
         raise RefusedCheckpoint(f"{path}: more than {MAX_BYTES >> 20} MiB; no published checkpoint is so large")
     try:
         _check_pickles(data)
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except RefusedCheckpoint as error:
+        if refusal := answer_of_child(_refusal, data):
+            raise RefusedCheckpoint(refusal)
+        return _read(data)
+    except (RefusedCheckpoint, Overrun) as error:
         raise RefusedCheckpoint(f"{path}: {error}") from None
     except UNREADABLE as error:
-        raise RefusedCheckpoint(f"{path}: no checkpoint that torch can read: {_short(error)}") from None
+        raise RefusedCheckpoint(f"{path}: {UNREAD}: {_short(error)}") from None
+
+
+def _read(data: bytes) -> Published:
+    """The weights in a file's bytes. Raises RefusedCheckpoint, and what `UNREADABLE` lists."""
+    return _published(_state(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)))
+
+
+def _refusal(data: bytes) -> str:
+    """Why `data` are refused; empty if they are not."""
     try:
-        return _published(_state(content))
+        _read(data)
     except RefusedCheckpoint as error:
-        raise RefusedCheckpoint(f"{path}: {error}") from None
+        return str(error)
+    except UNREADABLE as error:
+        return f"{UNREAD}: {_short(error)}"
+    return ""
 
 
 def published_shapes() -> dict[Graph, dict[str, tuple[int, ...]]]:
@@ -94,14 +116,32 @@ def our_name(key: str) -> str:
 
 
 def _check_pickles(data: bytes) -> None:
-    """Raise RefusedCheckpoint where a file is compressed or its pickles call anything but what makes tensors."""
+    """Raise RefusedCheckpoint where a file is compressed or its pickles do anything but make plain tensors."""
+    left = MAX_INSTRUCTIONS
     for name, stream, count in _pickles(data):
         for _ in range(count):
-            for opcode, argument, _position in pickletools.genops(stream):  # disassembles, executes nothing
-                if opcode.name == "GLOBAL" and argument not in CALLED:
-                    raise RefusedCheckpoint(f"{name} calls {str(argument)[:100]!r}, which makes no tensor; not loaded")
-                if opcode.name in OTHER_CALLS:
-                    raise RefusedCheckpoint(f"{name} holds the instruction {opcode.name}; not loaded")
+            left -= _check_pickle(stream, name, left)
+
+
+def _check_pickle(stream: io.BytesIO, name: str, most: int) -> int:
+    """Number of instructions of one pickle, at most `most`; it is disassembled and not executed."""
+    kinds: dict[Any, str] = {}  # what each number of the pickle's memory was stored after
+    before, number = "", 0
+    for number, (opcode, argument, _position) in enumerate(pickletools.genops(stream), start=1):
+        if number > most:
+            raise RefusedCheckpoint(
+                f"{name}: more than {MAX_INSTRUCTIONS:,} instructions; no published file has so many"
+            )
+        if opcode.name == "GLOBAL" and argument not in CALLED:
+            raise RefusedCheckpoint(f"{name} calls {str(argument)[:100]!r}, which makes no tensor; not loaded")
+        if opcode.name in OTHER_CALLS:
+            raise RefusedCheckpoint(f"{name} holds the instruction {opcode.name}; not loaded")
+        if opcode.name.endswith("PUT"):
+            kinds[argument] = before
+        elif opcode.name.endswith("GET") and kinds.get(argument) in CONTAINERS:  # 25 pairs of pairs make 2^25 values
+            raise RefusedCheckpoint(f"{name} uses one tuple, list or mapping twice; not loaded")
+        before = opcode.name
+    return number
 
 
 def _pickles(data: bytes) -> Iterator[tuple[str, io.BytesIO, int]]:
@@ -116,8 +156,11 @@ def _pickles(data: bytes) -> Iterator[tuple[str, io.BytesIO, int]]:
         for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
                 raise RefusedCheckpoint(f"entry {entry.filename[:100]!r} is compressed or encrypted; torch writes none")
+        names = [entry.filename.lower() for entry in entries]  # torch finds A/DATA.PKL as well
+        if len(set(names)) < len(names):
+            raise RefusedCheckpoint("two entries of the archive have one name; torch writes none so")
         for entry in entries:
-            if entry.filename.endswith(".pkl"):
+            if entry.filename.lower().endswith(".pkl"):
                 yield f"entry {entry.filename[:100]!r}", io.BytesIO(archive.read(entry)), 1
 
 
@@ -126,7 +169,7 @@ def _state(content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RefusedCheckpoint(f"holds one {type(content).__name__}; a mapping of names to tensors is needed")
     for key in NESTED:
-        if isinstance(inner := content.get(key), dict):
+        if isinstance(inner := dict.get(content, key), dict):
             return inner
     return content
 
@@ -144,9 +187,10 @@ def _published(state: dict[str, Any]) -> Published:
 def _graph(state: dict[str, Any], shapes: dict[Graph, dict[str, tuple[int, ...]]]) -> Graph:
     """Which graph the keys and the first weight's rows belong to."""
     wanted = set(shapes["distance"])  # both graphs have the same keys
-    for kind, keys in (("lacks", wanted - state.keys()), ("has the unknown key", state.keys() - wanted)):
+    found = {key if isinstance(key, str) else f"(a {type(key).__name__}, no text)" for key in dict.keys(state)}
+    for kind, keys in (("lacks", wanted - found), ("has the unknown key", found - wanted)):
         if keys:
-            named = ", ".join(repr(str(key)[:60]) for key in sorted(keys, key=str)[:3])
+            named = ", ".join(repr(key[:60]) for key in sorted(keys)[:3])
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
             raise RefusedCheckpoint(f"{kind} {named}{more}; only the published encoder-decoders are imported")
     first = next(iter(shapes["distance"]))

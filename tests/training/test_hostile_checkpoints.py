@@ -4,15 +4,18 @@ import io
 import os
 import pickle
 import re
+import signal
 import struct
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from checkpoint_files import as_published, imported, made_up, saved
+from checkpoint_files import as_published, imported, listed, made_up, saved
 
+from pipeline.training import trial
 from pipeline.training.published_weights import MAX_BYTES, RefusedCheckpoint, published_shapes, read_checkpoint
 
 
@@ -147,6 +150,90 @@ def test_a_claimed_size_costs_nothing(tmp_path: Path, size, stride, numel) -> No
     with pytest.raises(RefusedCheckpoint, match=r"no checkpoint|lacks"):
         read_checkpoint(path)
     assert resident_bytes() - before < 64 << 20
+
+
+def growing(numbers: int, times: int) -> bytes:
+    """Tensors that each ask for more of one storage than it has: torch makes it larger, and copies what it had."""
+    out = b"\x80\x02}"
+    for k in range(times):
+        size = struct.pack("<q", numbers + k)
+        out += b"X\x01\x00\x00\x00" + bytes([97 + k]) + b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
+        out += (
+            b"ctorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu\x8a\x08" + struct.pack("<q", 1) + b"tQK\x00"
+        )
+        out += b"\x8a\x08" + size + b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtRs"
+    return out + b"."
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def laughing(depth: int) -> bytes:
+    """All published keys, and one more: a pair of pairs of pairs, each the same one twice."""
+    pairs = b"".join(b"q" + bytes([k]) + b"h" + bytes([k]) + b"\x86" for k in range(depth))
+    return b"\x80\x02}" + b"".join(text(key) + b"K\x01s" for key in listed("distance", 12)) + b")" + pairs + b"K\x01s."
+
+
+def shadowed(name: str) -> bytes:
+    """An ordered mapping whose method `name` is a text."""
+    return b"\x80\x02ccollections\nOrderedDict\n)R}" + text(name) + text("x") + b"sb."
+
+
+TINY = {  # pickle, and why it is refused
+    "a pair 25 levels deep": (laughing(25), "uses one tuple"),
+    "a tuple 200,000 levels deep": (b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s.", "20,000 instructions"),
+    "a tuple 19,000 levels deep": (b"\x80\x02}" + b")" + b"\x85" * 19_000 + b"K\x01s.", "not loaded|lacks"),
+    "eight million mappings": (b"\x80\x02" + b"}" * (8 << 20) + b".", "20,000 instructions"),
+    "a method that is a text": (shadowed("get"), "lacks"),
+    "another": (shadowed("keys"), "lacks"),
+    "a storage that grows": (growing(600_000_000, 3), "no checkpoint|not loaded"),
+}
+
+
+def test_a_storage_of_an_old_file_does_not_grow_into_memory(tmp_path: Path) -> None:
+    """In the older format torch lets a tensor enlarge its storage, and copies what it claims to have had."""
+    with_view = growing(600_000_000, 3).replace(b"tQK\x00", b"NtQK\x00")  # the older format names a view as well
+    head = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
+    path = tmp_path / "old.pth"
+    path.write_bytes(b"".join([*head, with_view, pickle.dumps(["0"], 2)]))
+    with pytest.raises(RefusedCheckpoint, match=r"can't allocate|not loaded"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", list(TINY))
+def test_tiny_files_neither_hang_nor_fill_memory_nor_crash(tmp_path: Path, kind: str) -> None:
+    pickled, reason = TINY[kind]
+    path = zip_of(tmp_path / "tiny.pth", {"a/data.pkl": pickled, "a/data/0": bytes(4), "a/version": b"3\n"})
+    before, begin = resident_bytes(), time.perf_counter()
+    with pytest.raises(RefusedCheckpoint, match=reason):
+        read_checkpoint(path)
+    assert time.perf_counter() - begin < 15
+    assert resident_bytes() - before < 64 << 20
+
+
+def test_the_pickle_that_torch_takes_is_the_one_that_was_looked_at(tmp_path: Path) -> None:
+    """torch finds entries without regard to case."""
+    payload = b"\x80\x02cos\nmkdir\nX\x01\x00\x00\x00x\x85R."
+    for names, reason in ((["a/DATA.PKL"], "mkdir"), (["a/data.pkl", "a/DATA.PKL"], "one name")):
+        path = zip_of(tmp_path / "case.pth", dict.fromkeys(names, payload) | {"a/version": b"3\n"})
+        with pytest.raises(RefusedCheckpoint, match=reason):
+            read_checkpoint(path)
+
+
+def test_a_child_that_dies_or_hangs_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trial.answer_of_child(lambda data: f"{len(data)} bytes", b"abc") == "3 bytes"
+    with pytest.raises(trial.Overrun, match="crashes"):
+        trial.answer_of_child(lambda data: str(os.kill(os.getpid(), signal.SIGKILL)), b"")
+    with pytest.raises(trial.Overrun, match="crashes"):
+        trial.answer_of_child(lambda data: str(len(bytearray(2 * trial.MEMORY))), b"")
+    monkeypatch.setattr(trial, "WAIT_S", 0.5)
+    with pytest.raises(trial.Overrun, match=r"0\.5 s"):
+        trial.answer_of_child(lambda data: str(time.sleep(60)), b"")
+    monkeypatch.setattr(trial, "WAIT_S", 30.0)
+    monkeypatch.setattr(trial, "SECONDS", 1)
+    with pytest.raises(trial.Overrun, match="1 s"):
+        trial.answer_of_child(lambda data: str(all(True for _ in iter(int, 1))), b"")
 
 
 def resident_bytes() -> int:
