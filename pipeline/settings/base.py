@@ -26,9 +26,9 @@ class SettingsError(ValueError):
 
 
 class Section(BaseModel):
-    """A section of config.yaml: immutable after validation; unknown keys are errors."""
+    """A section of config.yaml: immutable after validation; unknown keys are errors, and so are .inf and .nan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Section)

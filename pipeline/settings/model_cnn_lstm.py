@@ -4,6 +4,7 @@ from pipeline.settings.base import Count, Section
 
 GRAPHS = ("none",)  # graphs that the model can use
 PRETRAINS = False
+LOOP_DROPOUT = False  # training.<task>.<length>.dropout is not used: it has none
 
 
 class ModelConfig(Section):

@@ -6,6 +6,7 @@ from pipeline.settings.base import Count, Section
 
 GRAPHS: tuple[str, ...] = ("distance", "correlation")  # values of runs.<run>.graph that the model takes
 PRETRAINS = True  # whether there is a forecaster to pre-train
+LOOP_DROPOUT = True  # whether training.<task>.<length>.dropout is used
 
 
 class InitSettings(Section):

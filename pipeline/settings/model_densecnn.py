@@ -8,6 +8,7 @@ from pipeline.settings.base import Positive, Section
 
 GRAPHS = ("none",)  # graphs that the model can use
 PRETRAINS = False
+LOOP_DROPOUT = False  # training.<task>.<length>.dropout is not used: it has its own
 
 
 class ModelConfig(Section):

@@ -4,6 +4,7 @@ from pipeline.settings.base import Count, Section
 
 GRAPHS = ("none",)  # graphs that the model can use
 PRETRAINS = False
+LOOP_DROPOUT = True  # whether training.<task>.<length>.dropout is used
 
 
 class ModelConfig(Section):

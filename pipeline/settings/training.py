@@ -16,6 +16,12 @@ class AugmentConfig(Section):
     scale_low: Positive
     scale_high: Positive
 
+    @model_validator(mode="after")
+    def _rising(self) -> "AugmentConfig":
+        if self.scale_low > self.scale_high:
+            raise ValueError(f"scale_low: {self.scale_low:g} is above scale_high: {self.scale_high:g}")
+        return self
+
 
 class AugmentSettings(AugmentConfig):
     """What a job gets: the section and the switches of `compat` that concern it."""
@@ -105,6 +111,13 @@ class FitSettings(Section):
     device: DeviceSettings
     start: StartSettings | None = None  # None: from scratch, or from the corpus's own encoder
     auxiliary: AuxiliarySettings | None = None
+
+    @model_validator(mode="after")
+    def _forecast_within_a_clip(self) -> "FitSettings":
+        """What is predicted is the beginning of the next clip; beyond it lies another clip or recording."""
+        if self.task == "pretraining" and self.horizon_s > self.length_s:
+            raise ValueError(f"horizon_s: {self.horizon_s}, but the clip to predict has {self.length_s} s")
+        return self
 
     @model_validator(mode="after")
     def _auxiliary_of_detection(self) -> "FitSettings":

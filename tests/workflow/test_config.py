@@ -1,5 +1,7 @@
 """config.yaml: typed, complete, and unforgiving before any job starts."""
 
+import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings.base import SettingsError
+from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.config import parse_config
+from pipeline.settings.training import FitSettings
 from pipeline.signals.montages import DOUBLE_BANANA
 from workflow.lib import job_settings, planning
 
@@ -82,6 +85,11 @@ def test_a_plan_that_names_an_unknown_run_stops() -> None:
         (("localisation", "threshold"), 1.5, "localisation.threshold: .*less than or equal to 1"),
         (("evaluation", "confidence"), 95, "evaluation.confidence: .*less than 1"),
         (("models", "dcrnn", "units"), 0, "units: .*greater than or equal to 1"),
+        (("training", "detection", 12, "learning_rate"), math.inf, "training.detection.12.learning_rate: .*finite"),
+        (("training", "detection", 12, "gate_bias"), math.nan, "training.detection.12.gate_bias: .*finite"),
+        (("models", "dcrnn", "init", "gate_bias"), -math.inf, "init.gate_bias: .*finite"),
+        (("runs", "dist-aux-1", "auxiliary"), math.inf, "runs.dist-aux-1.auxiliary: .*finite"),
+        (("augment", "scale_low"), 1.3, "augment: .*scale_low: 1.3 is above scale_high: 1.2"),
     ],
 )
 def test_a_value_out_of_range_stops(where: tuple, value: object, message: str) -> None:
@@ -98,6 +106,10 @@ def test_a_value_out_of_range_stops(where: tuple, value: object, message: str) -
         (("real_segments", "length_s"), 13, "real_segments.length_s: .* 13 s"),
         (("channels", "electrodes", 0), "FPX", "channels.electrodes: 'FPX' has no position"),
         (("channels", "electrodes", 0), "FP2", "channels.electrodes: 'FP2' stands twice"),
+        (("clips", "forecast_s"), 13, "clips.forecast_s: 13; but training.pretraining.12 has clips of 12 s"),
+        (("training", "auxiliary", 12, "seen_s"), 7, "training.auxiliary.12: .* make 13 s, a clip has 12"),
+        (("compat", "resample_length"), "published", "compat.resample_length: published needs signals.resampling: fft"),
+        (("features", "raw-samples"), {"kind": "time", "floor_amplitude": 1e-8}, "features.raw-samples: .* small"),
         (("runs", "dist-ssl", "features"), "ftt", "runs.dist-ssl.features: 'ftt' is not in features;"),
     ],
 )
@@ -117,6 +129,14 @@ def test_the_gate_bias_of_the_model_holds_unless_the_task_has_its_own() -> None:
             ]
             for fit in fits:
                 assert gate_bias(fit) == expected
+
+
+def test_a_forecast_ends_within_the_next_clip() -> None:
+    """Beyond it lie the frames of another clip or recording: neither the workflow nor a job takes it."""
+    fit = json.loads(job_settings.as_text(job_settings.pretrain(parse_config(load()), "dcrnn-fft-distance", 12)))
+    assert FitSettings.model_validate(fit).horizon_s == 12
+    with pytest.raises(SettingsError, match="horizon_s: 13, but the clip to predict has 12 s"):
+        parse_section(FitSettings, fit | {"horizon_s": 13})
 
 
 def gate_bias(fit: dict) -> float:

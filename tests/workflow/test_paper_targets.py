@@ -25,6 +25,14 @@ PRESETS = ("paper-demo", "tusz-v1.5.2", "tusz-v2")
 SCORED = ("table02", "table03", "table04", "table06", "table08", "table09", "table10")
 
 
+FOLDS = [f"paper-demo-fold-{number}" for number in range(3)]
+
+
+def fold(**changed: Any) -> dict[str, Any]:
+    """An overlay that changes the second fold."""
+    return {"corpora": {FOLDS[1]: {"folds": changed}}}
+
+
 def configured(*presets: str, **over: Any) -> Config:
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     for preset in presets:
@@ -140,11 +148,29 @@ def test_the_published_protocol_is_what_the_preset_says() -> None:
         ({"paper": {"fold_corpora": ["paper-demo"]}}, "paper.fold_corpora: 'paper-demo' is no fold"),
         ({"paper": {"source_corpus": "synthetic"}}, "runs.corr-ssl-from.source: 'paper-demo-other' is not"),
         ({"paper": {"seeds": []}}, "paper.seeds: give at least one seed"),
+        ({"paper": {"seeds": [0, 0]}}, "paper.seeds: [0, 0] names a seed twice"),
+        ({"paper": {"seeds_where": [{"seeds": [0]}, {"seeds": []}]}}, "paper.seeds_where[1].seeds: give at least one"),
+        ({"paper": {"seeds_where": [{"seeds": [1, 1]}]}}, "paper.seeds_where[0].seeds: [1, 1] names a seed twice"),
+        ({"paper": {"lengths_s": []}}, "paper.lengths_s: give at least one length"),
+        ({"paper": {"lengths_s": [12, 12]}}, "paper.lengths_s: [12, 12] names a length twice"),
+        ({"paper": {"lengths_s": [12, 30]}}, "paper.lengths_s: there is no entry for 30 s in training.pretraining"),
+        ({"runs": {"dist-aux-1": {"auxiliary": 0.1}}}, "runs.dist-aux-1.auxiliary: 0.1 on graph distance, as"),
+        (fold(count=4), "paper-demo-fold-0 has folds.count: 3, paper-demo-fold-1 4"),
+        (fold(file="folds.tsv"), "paper-demo-fold-0 has folds.file: None, paper-demo-fold-1 folds.tsv"),
+        (fold(fold=0), "paper.fold_corpora: the folds of paper-demo are [0, 0, 2]; name each from 0 to 2 once"),
+        ({"corpora": {FOLDS[2]: {"splits": {"seed": 7}}}}, "paper-demo-fold-0 has splits.seed: 0, paper-demo-fold-2 7"),
+        ({"paper": {"fold_corpora": [*FOLDS, FOLDS[1]]}}, "paper.fold_corpora: paper-demo-fold-1 stands twice"),
+        ({"paper": {"fold_corpora": FOLDS[:2]}}, "the folds of paper-demo are [0, 1]; name each from 0 to 2 once"),
     ],
 )
 def test_what_does_not_fit_is_named(over: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=re.escape(message)):
         paper.check(configured("paper-demo", **over))
+
+
+@pytest.mark.parametrize("presets", [(), *((preset,) for preset in PRESETS), ("tiny",), ("trial",)])
+def test_what_is_delivered_can_be_measured(presets: tuple[str, ...]) -> None:
+    paper.check(configured(*presets))
 
 
 def test_a_target_says_which_run_it_lacks(demo: Config) -> None:

@@ -61,12 +61,16 @@ def inputs(made: Config) -> Inputs:
         ({"init": "transfer", "source_run": "corr-scrath"}, "source_run: .* did you mean 'corr-scratch'"),
         ({"init": "transfer", "source_run": "dist-scratch"}, "source_run: dist-scratch has graph and sizes"),
         ({"init": "transfer", "source_run": "corr-transfer"}, "source_run: corr-transfer has init: transfer itself"),
+        ({"init": "transfer", "source_run": "corr-ssl-from"}, "source_run: corr-ssl-from has source: synthetic-oth"),
         ({"init": "transfer", "source_run": "corr-aux-1"}, "source_run: corr-aux-1 has auxiliary 1.0, this run 0.0"),
         ({"init": "imported"}, "weights: init: imported needs it"),
         ({"init": "imported", "weights": "no/encoder.safetensors"}, "weights: there is no file no/encoder.safetensors"),
         ({"overrides": {"top_neighbours": 2}, "graph": "distance"}, "overrides.top_neighbours: only the correlation"),
         ({"overrides": {"layers": 5}, "init": "ssl"}, "overrides.layers: 5, but the encoder .*pretraining_layers: 3"),
         ({"model": "densecnn", "graph": "none", "overrides": {"units": 8}}, "overrides.units: model densecnn has no"),
+        ({"model": "densecnn", "graph": "none", "overrides": {"dropout": 0.1}}, "overrides.dropout: .* models.dense"),
+        ({"model": "cnn_lstm", "graph": "none", "overrides": {"dropout": 0.1}}, "overrides.dropout: .*; it has none"),
+        ({"features": "fft", "init": "ssl", "overrides": {"layers": 4}}, "overrides.layers: 4, but .*; raise that"),
     ],
 )
 def test_a_run_that_cannot_be_built_stops_with_key_and_remedy(run: dict[str, Any], message: str) -> None:
@@ -178,6 +182,52 @@ def test_no_score_of_foreign_weights_without_the_proof_that_they_saw_no_test_pat
     assert "source" not in asked.of_evaluation(Wildcards(wildcards | {"run": "dist-ssl"}))
 
 
+def test_weights_of_unknown_patients_do_not_come_through_a_third_run() -> None:
+    """A proof is asked for the corpus that a run names; so the detector there may have learnt on no other corpus."""
+    content = values(run={"graph": "distance", "init": "ssl", "source": "synthetic-fold-1"})
+    content["runs"]["dist-transfer"]["source_run"] = "mine"
+    with pytest.raises(planning.PlanError, match=r"runs.dist-transfer.source_run: mine has source: synthetic-fold-1"):
+        planning.check(parse_config(content))
+
+
+@pytest.mark.parametrize("run", ["dist-ssl-from", "corr-transfer"])
+def test_weights_that_mean_something_else_at_their_source_are_refused(run: str) -> None:
+    """Chebyshev terms are other features than powers: in the plan before any job, and wherever a training is asked."""
+    content = values()
+    line = content["plan"][0] | {"run": run}
+    planning.check(parse_config(content | {"plan": [line]}))
+    content["corpora"]["synthetic-other"]["compat"] = {"diffusion_recursion": "published"}
+    planning.check(made := parse_config(content))  # the plan trains no such run
+    message = f"runs.{run}.source: synthetic-other has compat.diffusion_recursion: published, synthetic powers"
+    with pytest.raises(planning.PlanError, match=message):
+        start_of(made, run)
+    with pytest.raises(planning.PlanError, match=rf"plan\[0\].run: {message}"):
+        planning.check(parse_config(content | {"plan": [line]}))
+    trial = {"corpora": ["synthetic"], "plan": [line]}
+    with pytest.raises(planning.PlanError, match=rf"trial.plan\[0\].run: {message}"):
+        planning.check(parse_config(content | {"trial": trial}))
+
+
+def test_switches_that_leave_the_meaning_of_weights_may_differ() -> None:
+    content = values()
+    content["corpora"]["synthetic-other"]["compat"] = {"label_edge": "touching", "time_scaler": "fft"}
+    assert "encoder" in start_of(parse_config(content), "dist-ssl-from")
+    content["runs"]["dist-ssl-from"]["features"] = "time"  # the scaler of raw samples
+    with pytest.raises(planning.PlanError, match=r"compat.time_scaler: fft, synthetic own"):
+        start_of(parse_config(content), "dist-ssl-from")
+
+
+def test_deeper_detectors_than_the_encoder_are_refused_where_a_run_starts_from_it() -> None:
+    content = values()
+    content["models"]["dcrnn"]["layers"] = 5  # as the overlay of a search may say
+    with pytest.raises(planning.PlanError) as told:
+        planning.check(parse_config(content))
+    assert "runs.dist-ssl.init: ssl, with models.dcrnn.layers: 5, but the encoder has" in str(told.value)
+    assert "dist-scratch" not in str(told.value)
+    content["models"]["dcrnn"]["pretraining_layers"] = 5
+    planning.check(parse_config(content))
+
+
 def test_an_imported_encoder_is_an_input(tmp_path: Path) -> None:
     path, card = tmp_path / "encoder.safetensors", tmp_path / "card.json"
     path.write_bytes(b"")
@@ -256,7 +306,7 @@ def test_folds_foreign_weights_and_the_twin_are_planned_by_snakemake(tmp_path: P
             "tiny-published": {"like": "tiny", "compat": {"label_edge": "touching"}},
         },
         "runs": {name: {"source": "tiny-other"} for name, run in values()["runs"].items() if run.get("source")},
-        "paper": {"source_corpus": "tiny-other", "twin_corpus": "tiny-published", "fold_corpora": ["tiny-fold"]},
+        "paper": {"source_corpus": "tiny-other", "twin_corpus": "tiny-published", "fold_corpora": []},
         "compat_report": {"runs": ["corr-scratch"], "tasks": ["detection"], "lengths_s": [12]},
     }
     (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
@@ -294,6 +344,8 @@ def test_folds_foreign_weights_and_the_twin_are_planned_by_snakemake(tmp_path: P
         ({"runs": ["dist-transfer"]}, "runs: dist-transfer learns on synthetic-other"),
         ({"lengths_s": [13]}, "lengths_s: training.detection has no entry for 13 s"),
         ({"tasks": []}, "tasks: give at least one"),
+        ({"runs": ["dist-ssl", "dist-ssl"]}, "runs: .* names a run twice"),
+        ({"lengths_s": [12, 12]}, "lengths_s: .* names a length twice"),
     ],
 )
 def test_what_cannot_be_compared_stops(asked: dict[str, Any], message: str) -> None:

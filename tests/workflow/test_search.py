@@ -101,6 +101,13 @@ def test_what_cannot_be_searched_is_told_with_its_key(changed: dict[str, Any], w
         search.with_trials(config(**changed))
 
 
+@pytest.mark.parametrize("run", ["densecnn", "cnn-lstm"])
+def test_a_dropout_that_the_model_does_not_use_is_not_searched(run: str) -> None:
+    with pytest.raises(PlanError, match=r"search\.ranges\.dropout: model .* does not use the dropout of training"):
+        search.with_trials(config(run=run, trials=2, ranges=NOTHING | {"dropout": [0.0, 0.5]}))
+    assert search.with_trials(config(run="lstm", trials=2, ranges=NOTHING | {"dropout": [0.0, 0.5]}))
+
+
 def test_falling_ranges_and_taken_names_are_told() -> None:
     with pytest.raises(SettingsError, match=r"search\.ranges\.layers"):
         config(ranges=ranges(layers=[5, 2]))

@@ -10,6 +10,8 @@ from pipeline.settings.runs import PlanEntry, RunSettings
 from workflow.lib.corpus import Corpora
 from workflow.lib.inventory import files_of, run_files
 from workflow.lib.paths import Paths, encoder_of, encoder_run, grid_of, neighbours_of
+from workflow.lib.planning import PlanError
+from workflow.lib.run_checks import unlike_source
 
 TRANSFERRED_SEED = 0  # of the detection models at the source, the one that runs with init: transfer start from
 
@@ -90,7 +92,12 @@ class Inputs:
         return self.of_model(wildcards.corpus, run, wildcards.task, int(wildcards.len), *splits)
 
     def of_training(self, wildcards: Any) -> dict[str, Any]:
-        """Training and validation shards, and the weights that the run starts from: an encoder or a detector."""
+        """Training and validation shards, and the weights that the run starts from: an encoder or a detector.
+
+        Raises PlanError where those weights mean something else on this corpus: any run may be asked for on any corpus.
+        """
+        if wrong := unlike_source(self.config, wildcards.run, wildcards.corpus):
+            raise PlanError("\n".join(wrong))
         inputs, run = self.of_run(wildcards, "train", "validation"), self.config.runs[wildcards.run]
         source = run.source or wildcards.corpus
         if run.init == "ssl":

@@ -14,6 +14,7 @@ from pipeline.settings.runs import PlanEntry, RunSettings
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import TRANSFERRED_SEED
 from workflow.lib.inventory import files_of, inventory, run_files
+from workflow.lib.paper_checks import wrong_paper
 from workflow.lib.paths import Paths, run_folder
 from workflow.lib.planning import PlanError, merged
 
@@ -75,8 +76,8 @@ CLIPS: dict[str, tuple[str, ...]] = {  # tasks whose clips are counted, beside t
 
 
 def check(config: Config) -> None:
-    """Raise PlanError where the section `paper` names a corpus that is not there or not of its kind."""
-    paper, wrong = config.paper, []
+    """Raise PlanError where the section `paper` cannot be measured: a corpus that is not there or not of its kind."""
+    paper, wrong = config.paper, list(wrong_paper(config))
     named = [("fold_corpora", name) for name in paper.fold_corpora]
     named += [(key, name) for key in ("source_corpus", "twin_corpus") if (name := getattr(paper, key)) is not None]
     for key, name in named:
@@ -88,7 +89,6 @@ def check(config: Config) -> None:
     for name in sorted({run for part in parts_of(config, "table08") for run in part.runs} & config.runs.keys()):
         if (source := config.runs[name].source) != paper.source_corpus:
             wrong.append(f"runs.{name}.source: {source!r} is not paper.source_corpus ({paper.source_corpus!r})")
-    wrong += ["paper.seeds: give at least one seed"] if not paper.seeds else []
     if wrong:
         raise PlanError("\n".join(wrong))
 

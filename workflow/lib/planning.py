@@ -8,7 +8,8 @@ from pipeline.settings.search import TRIAL
 from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
 from workflow.lib.readers import choice
-from workflow.lib.run_checks import wrong_compat_report, wrong_runs
+from workflow.lib.run_checks import unlike_source, wrong_compat_report, wrong_runs
+from workflow.lib.section_checks import wrong_list, wrong_values
 
 LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
 MAPPED = ("detection", 60)  # the maps that coverage and localisation are computed from (section 2.5)
@@ -22,7 +23,7 @@ def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
         *wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config),
+        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config), *wrong_values(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
@@ -34,9 +35,11 @@ def check(config: Config) -> None:
 
 def _wrong_plan(config: Config) -> list[str]:
     wrong = []
-    for where, plan in (("plan", config.plan), ("trial.plan", config.trial.plan)):
+    lines = (("plan", config.plan, [config.corpus]), ("trial.plan", config.trial.plan, config.trial.corpora))
+    for where, plan, corpora in lines:
         for number, entry in enumerate(plan):
             wrong += [f"{where}[{number}]{problem}" for problem in _wrong_entry(config, entry)]
+            wrong += [f"{where}[{number}].run: {problem}" for problem in _start(config, entry.run, corpora)]
         folders = [run_folder(entry) for entry in plan]
         twice = sorted({folder for folder in folders if folders.count(folder) > 1})
         wrong += [f"{where}: {folder} stands twice; unite the seeds in one line" for folder in twice]
@@ -55,11 +58,13 @@ def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
         wrong.append(".task: pre-training is planned by the runs with init: ssl, not by a line of its own")
     if entry.length_s not in getattr(config.training, entry.task):
         wrong.append(f".length_s: training.{entry.task} has no entry for {entry.length_s} s")
-    if not entry.seeds:
-        wrong.append(".seeds: give at least one seed")
-    if len(set(entry.seeds)) < len(entry.seeds):
-        wrong.append(f".seeds: {entry.seeds} names a seed twice")
-    return wrong
+    return wrong + [f".seeds: {problem}" for problem in wrong_list(entry.seeds, "seed")]
+
+
+def _start(config: Config, run: str, corpora: list[str]) -> list[str]:
+    """Weights of a run that would mean something else on one of the corpora; unknown names are told elsewhere."""
+    known = [name for name in corpora if name in config.corpora] if run in config.runs else []
+    return [problem for name in known for problem in unlike_source(config, run, name)]
 
 
 def _wrong_segments(config: Config) -> list[str]:

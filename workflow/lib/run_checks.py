@@ -10,6 +10,7 @@ from pipeline.settings.config import Config
 from pipeline.settings.runs import MODEL_OVERRIDES, RunSettings
 from workflow.lib.paths import encoder_of
 from workflow.lib.readers import choice
+from workflow.lib.section_checks import wrong_list
 
 NAME = re.compile(r"[a-z0-9-]+")  # of a run, as a wildcard of the rules
 
@@ -52,7 +53,8 @@ def wrong_compat_report(config: Config) -> list[str]:
         for length in asked.lengths_s
         if length not in getattr(config.training, task)
     ]
-    wrong += [f"{key}: give at least one" for key in ("runs", "tasks", "lengths_s") if not getattr(asked, key)]
+    for key, what in (("runs", "run"), ("tasks", "task"), ("lengths_s", "length")):
+        wrong += [f"{key}: {problem}" for problem in wrong_list(getattr(asked, key), what)]
     return [f"compat_report.{problem}" for problem in wrong]
 
 
@@ -110,6 +112,8 @@ def _transferred(config: Config, run: RunSettings, name: str) -> Iterator[str]:
             return
     if source.init == "transfer":
         yield f"source_run: {name} has init: transfer itself; name one that is scratch, ssl or imported"
+    elif source.source is not None:  # what that corpus's patients taught would reach this run without a proof
+        yield f"source_run: {name} has source: {source.source} itself; name one that learns on its own corpus alone"
 
 
 def _overrides(config: Config, run: RunSettings) -> Iterator[str]:
@@ -118,6 +122,27 @@ def _overrides(config: Config, run: RunSettings) -> Iterator[str]:
         yield f"overrides.{key}: model {run.model} has no such setting; {choice(key, list(known))}"
     if run.overrides.top_neighbours is not None and run.graph != "correlation":
         yield f"overrides.top_neighbours: only the correlation graph has it; this run has graph: {run.graph}"
-    layers, most = chosen.get("layers", 0), config.models[run.model].get("pretraining_layers", 0)
-    if run.init == "ssl" and layers > most:
-        yield f"overrides.layers: {layers}, but the encoder has models.{run.model}.pretraining_layers: {most}"
+    if run.overrides.dropout is not None and not _plugin(run).LOOP_DROPOUT:
+        own = f"set models.{run.model}.dropout" if "dropout" in known else "it has none"
+        yield f"overrides.dropout: model {run.model} does not use the dropout of training; {own}"
+    section = config.models[run.model]
+    layers, most = chosen.get("layers", section.get("layers", 0)), section.get("pretraining_layers", 0)
+    if run.init == "ssl" and most and layers > most:
+        key = "overrides.layers:" if "layers" in chosen else f"init: ssl, with models.{run.model}.layers:"
+        yield f"{key} {layers}, but the encoder has models.{run.model}.pretraining_layers: {most}; raise that"
+
+
+def unlike_source(config: Config, name: str, corpus: str) -> list[str]:
+    """Switches that give the weights of run `name` another meaning where they were learnt than on `corpus`."""
+    run = config.runs[name]
+    if run.source not in config.corpora or run.model not in config.models or run.features not in config.features:
+        return []
+    plugin, timed = _plugin(run), config.features[run.features].kind == "time"
+    switches = plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys()
+    learnt, used = config.of(run.source).compat, config.of(corpus).compat
+    return [
+        f"runs.{name}.source: {run.source} has compat.{switch}: {getattr(learnt, switch)}, {corpus} "
+        f"{getattr(used, switch)}; weights mean something else under another: set both alike"
+        for switch in sorted(switches | ({"time_scaler"} if timed else set()))
+        if getattr(learnt, switch) != getattr(used, switch)
+    ]
