@@ -16,18 +16,19 @@ from pipeline.report.rule_marks import clip_marks, graph_marks, signal_marks
 from pipeline.report.score_files import over_seeds
 from pipeline.report.tables import records
 from pipeline.settings.evaluation import EvaluationSettings
-from pipeline.store import read_json
+from pipeline.store import read_json, read_table
 
 Score = dict[str, Any]
 METRICS = {"aupr": "auprc"}  # published name -> ours
 BESIDE = {"weighted_f1": ("macro_f1", "majority_weighted_f1")}  # measured too, though not printed
 COLUMNS = [
     "table", "model", "pretraining", "graph", "input_domain", "task", "clip_s", "split", "metric", "class", "over",
-    "corpus", "run", "measured", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "published",
-    "published_std", "difference", "protocol", "marks", "reason", "note",
+    "corpus", "run", "measured", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "n_seizure_clips",
+    "n_seizure_patients", "published", "published_std", "difference", "protocol", "marks", "reason", "note",
 ]  # fmt: skip
-NUMBERS = ["clip_s", "measured", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "published",
-           "published_std", "difference"]  # fmt: skip
+NUMBERS = ["clip_s", "measured", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "n_seizure_clips",
+           "n_seizure_patients", "published", "published_std", "difference"]  # fmt: skip
+BY_SCORE = ("std", "n_seeds", "low", "high", "n_clips", "n_patients", "n_seizure_clips", "n_seizure_patients")
 NO_FOLDS = "no folds: name fold corpora of this corpus in paper.fold_corpora"
 NO_CHOICE = "no lambda can be chosen: some run has neither a validation AUROC nor a validation loss"
 NO_SOURCE = "no other corpus to pre-train on: name one in paper.source_corpus"
@@ -47,6 +48,16 @@ class Reader:
         table = self.tables.setdefault(entry.metrics, over_seeds(entry))
         rows = table[(table["metric"] == metric) & (table["class"] == klass)]
         return records(rows)[0] if len(rows) else {"reason": f"{metric} was not computed"}
+
+    def ictal(self, entry: RunEntry) -> Score:
+        """Of a detector's test clips those with a seizure, and their patients; every seed has the same clips."""
+        if entry.task != "detection" or not entry.predictions:
+            return {}
+        if entry.predictions[0] not in self.tables:
+            clips = read_table(entry.predictions[0])
+            self.tables[entry.predictions[0]] = clips[(clips["split"] == "test") & (clips["label"] == 1)]
+        clips = self.tables[entry.predictions[0]]
+        return {"n_seizure_clips": len(clips), "n_seizure_patients": clips["patient"].nunique()}
 
     def marks_of(self, entry: RunEntry) -> list[Mark]:
         """Differences of the data and of this run's training."""
@@ -118,7 +129,7 @@ def _scores(reader: Reader, runs: Sequence[Keyed], metric: str, klass: str) -> l
     if entry is None:
         return [{"run": entries[0].run, "corpus": runs[0].corpus, "reason": note}]
     known = {"run": entry.run, "corpus": runs[0].corpus, "marks": reader.marks_of(entry), "note": note}
-    return [{**reader.score(entry, metric, klass), **known}]
+    return [{**reader.score(entry, metric, klass), **reader.ictal(entry), **known}]
 
 
 def chosen(reader: Reader, entries: Sequence[RunEntry]) -> tuple[RunEntry | None, str]:
@@ -150,7 +161,7 @@ def _cell(table: str, printed: dict[str, Any], score: Score) -> dict[str, Any]:
         "corpus": score.get("corpus", ""),
         "run": score.get("run", ""),
         "measured": measured,
-        **{name: score.get(name, np.nan) for name in ("std", "n_seeds", "low", "high", "n_clips", "n_patients")},
+        **{name: score.get(name, np.nan) for name in BY_SCORE},
         "published": published,
         "published_std": printed["std"],
         "difference": measured - published,

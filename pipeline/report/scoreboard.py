@@ -24,6 +24,7 @@ SYNTHETIC_LINE = (
     "so no difference between measured and published says anything about the method. No clinical claim."
 )
 REAL_LINE = "Recordings supplied by the user. Research use only; not a medical device."
+VALUE = ("model", "pretraining", "graph", "input_domain", "task", "clip_s", "split", "metric", "class")
 COUNTED = ("table01", "table05", "table07")
 WORDS = {
     "table01": "Train holds the validation patients, too, as the paper's table does; they also stand by themselves.",
@@ -90,48 +91,64 @@ def _brief(board: Board) -> Section:
     rows = []
     for content in board.tables:
         cells = content["cells"]
-        printed = [one for one in cells if one["published"] is not None]
-        measured = [one for one in printed if one["measured"] is not None]
-        why = "; ".join(dict.fromkeys(one["reason"] for one in printed if one["measured"] is None))
+        printed = {_value_of(one): one for one in cells if one["published"] is not None}  # once, whatever folds give
+        measured = {_value_of(one) for one in cells if one["published"] is not None and one["measured"] is not None}
+        why = "; ".join(dict.fromkeys(one["reason"] for key, one in printed.items() if key not in measured))
         rows.append([content["title"], cell(len(printed)), cell(len(measured)), why or "–"])
     heads = ["table", "published values", "of them measured", "why not all"]
     counts = Table("brief", "What was measured", heads, rows, frozenset({1, 2}))
     text = (
-        "Measured values are means over seeds, ± their standard deviation, with the bootstrap interval over test "
-        "patients in brackets; published ones are means ± standard deviation over five runs. Letters mark where the "
-        "protocol differs from the published one; below each table every run's differences stand in words."
+        "Measured scores are means over seeds, ± their standard deviation, with the bootstrap interval over test "
+        "patients in brackets; published ones are means ± standard deviation over five runs. Tables 1, 5 and 7 are "
+        "counts, which have neither. Letters mark where the protocol differs from the published one; below each "
+        "table the differences of every run and count stand in words."
     )
     return Section("brief", "In brief", [Text(text), counts])
+
+
+def _value_of(one: dict[str, Any]) -> tuple[Any, ...]:
+    """The key of a published value."""
+    return tuple(one[name] for name in VALUE)
 
 
 def _protocol(board: Board, compat: Mapping[str, bool | str]) -> Section:
     """The grid that was run, computed from what the cells say, and the switches of `compat`."""
     cells = [one for content in board.tables for one in content["cells"] if one["run"]]
-    found: dict[str, dict[str, set[str]]] = {}
-    everything = {one["run"] for one in cells}
-    for one in cells:
-        for mark in filter(None, one["marks"].split("; ")):
-            letter, _, words = mark.partition(" ")
-            found.setdefault(letter, {}).setdefault(words, set()).add(one["run"])
-    rows = [
-        [f"{letter} {words}", plural(len(runs), "run"), "all" if runs == everything else ", ".join(sorted(runs))]
-        for letter, known in sorted(found.items())
-        for words, runs in known.items()
-    ]
+    rows = _differences([one for content in board.tables for one in content["cells"]])
     meaning = {letter: text for content in board.tables for letter, text in content["marks"].items()}
     blocks: list[Block] = [Points([(f"{letter}:", f"{text}.") for letter, text in ordered(meaning).items()])]
     if rows:
-        caption = "Every difference from the published protocol, and the runs that it concerns"
-        blocks.append(Table("protocol", caption, ["difference", "runs", "names"], rows, folded=True))
+        caption = "Every difference from the published protocol, and the runs or tables of counts that it concerns"
+        blocks.append(Table("protocol", caption, ["difference", "how many", "names"], rows, folded=True))
     grid = {(one["run"], one["task"], one["clip_s"], one["corpus"]) for one in cells}
     seeds = sorted({int(one["n_seeds"]) for one in cells if one["n_seeds"]})
     if grid:
         text = f"Grid that was run: {plural(len({run for run, *_ in grid}), 'run')}, on {len(grid)} combinations with "
-        text += f"task, clip length and corpus; {' or '.join(map(str, seeds))} seeds each."
+        several = plural(seeds[0], "seed") if len(seeds) == 1 else f"{' or '.join(map(str, seeds))} seeds"
+        text += f"task, clip length and corpus; {several if seeds else 'no seed'} each."
         blocks.append(Text(text))
     switches = ", ".join(f"{name}: {value}" for name, value in sorted(compat.items()))
-    blocks.append(Text(f"Switches of the published code's defects (docs/compat.md): {switches}."))
+    text = "Switches of the published code's defects (docs/compat.md), which bear no mark but for those named above"
+    blocks.append(Text(f"{text}: {switches}."))
     return Section("protocol", "Protocol: how this differs from the paper", blocks)
+
+
+def _differences(cells: list[dict[str, Any]]) -> list[list[str]]:
+    """One row a mark: how many runs or tables of counts it concerns, and which."""
+    found: dict[str, dict[str, set[str]]] = {}
+    everything = set()
+    for one in cells:
+        name = one["run"] or f"counts of table {int(one['table'].removeprefix('table'))}"
+        if one["run"] or one["measured"] is not None:
+            everything.add(name)
+        for mark in filter(None, one["marks"].split("; ") if name in everything else []):
+            letter, _, words = mark.partition(" ")
+            found.setdefault(letter, {}).setdefault(words, set()).add(name)
+    return [
+        [f"{letter} {words}", str(len(names)), "all" if names == everything else ", ".join(sorted(names))]
+        for letter, known in sorted(found.items())
+        for words, names in known.items()
+    ]
 
 
 def _table_section(content: dict[str, Any], comparisons: pd.DataFrame) -> Section:

@@ -74,11 +74,19 @@ def _head(column: str, cells: Sequence[Cell]) -> str:
     known = [one for one in cells if one["n_clips"]]
     lines = [column]
     if known:
-        sizes = {(int(one["n_clips"]), int(one["n_patients"])) for one in known}
-        lines += [f"n = {plural(clips, 'clip')}, {plural(patients, 'patient')}" for clips, patients in sorted(sizes)]
+        lines += sorted({_size(one) for one in known})
     guesses = {one["measured"] for one in cells if one["metric"] == "majority_weighted_f1" and one["measured"]}
     lines += [f"most frequent class always: {guess:.3f}" for guess in sorted(guesses)]
     return "\n".join(lines)
+
+
+def _size(one: Cell) -> str:
+    """`n = 60 clips, 9 patients`, of them those with a seizure; of classification every clip has one."""
+    text = f"n = {plural(int(one['n_clips']), 'clip')}, {plural(int(one['n_patients']), 'patient')}"
+    if one["n_seizure_clips"] is None:
+        return text
+    ictal = f"{plural(int(one['n_seizure_clips']), 'clip')} of {plural(int(one['n_seizure_patients']), 'patient')}"
+    return f"{text}; with a seizure {ictal}"
 
 
 def _score_text(found: dict[tuple[str, str, str], Cell], row: str, column: str, cells: Sequence[Cell]) -> str:
@@ -107,7 +115,7 @@ def _measured(one: Cell) -> str:
 
 def _with_spread(value: float | None, spread: float | None) -> str:
     if value is None:
-        return "not legible"
+        return "not in our transcription"
     return f"{value:.3f}" + (f"\u00a0±\u00a0{spread:.3f}" if spread is not None else "")
 
 
@@ -130,8 +138,19 @@ def _quantity(one: Cell) -> str:
 def _count_text(one: Cell | None) -> str:
     if one is None:
         return ""
-    measured = "not measured" if one["measured"] is None else _number(one, one["measured"])
-    return f"{measured}\npublished {_number(one, one['published'])}" if one["published"] is not None else measured
+    lines = ["not measured" if one["measured"] is None else _number(one, one["measured"])]
+    if one["published"] is not None:
+        lines.append(f"published {_number(one, one['published'])}")
+    if one["difference"] is not None:
+        lines.append(f"difference\u00a0{_signed(one)}")
+    return "\n".join([*lines, *filter(None, [one["protocol"] if one["measured"] is not None else ""])])
+
+
+def _signed(one: Cell) -> str:
+    """Of rounded numbers, as they stand above it."""
+    decimals = 1 if one["metric"].endswith("_pct") else 0
+    value = round(one["measured"], decimals) - round(one["published"], decimals)
+    return f"{value + 0.0:+,.{decimals}f}"
 
 
 def _number(one: Cell, value: float) -> str:
@@ -150,7 +169,7 @@ def remarks(content: dict[str, Any]) -> list[Text | Note | Points | Group | Link
     chosen = {column_of(one): f"{row_of(one)}: {one['note']}." for one in cells if "lambda" in one["note"]}
     blocks += [Points([(f"{column}.", text) for column, text in chosen.items()])] if chosen else []
     if inner := [table for table in (protocol_table(content), note_table(content)) if table.rows]:
-        blocks.append(Group("Protocol of every run, and notes on the printed values", list(inner)))
+        blocks.append(Group("Protocol of every run or count, and notes on the printed values", list(inner)))
     name = content["table"]
     blocks.append(Links([(f"{name}.csv: every value with its marks in words", f"{name}.csv"),
                          (f"{name}.parquet", f"{name}.parquet")]))  # fmt: skip
@@ -163,13 +182,23 @@ def ordered(marks: dict[str, str]) -> dict[str, str]:
 
 
 def protocol_table(content: dict[str, Any]) -> Table:
-    """One row a run: what differs from the published protocol, in words."""
+    """One row a run, or a kind of counts: what differs from the published protocol, in words."""
     runs = {}
     for one in content["cells"]:
-        if one["run"]:
-            runs[f"{one['run']}, {TASKS.get(one['task'], one['task'])}, {one['clip_s']:.0f} s"] = one["marks"] or "none"
+        if one["run"] or one["measured"] is not None:
+            runs.setdefault(_concerned(one), one["marks"] or "none")
     rows = [[name, marks.replace("; ", "\n")] for name, marks in runs.items()]
-    return Table(f"{content['table']}-protocol", "What differs from the published protocol", ["run", "marks"], rows)
+    return Table(
+        f"{content['table']}-protocol", "What differs from the published protocol", ["run or counts", "marks"], rows
+    )
+
+
+def _concerned(one: Cell) -> str:
+    """`dist-ssl, detection, 12 s`; of counts `clips: detection and pre-training, 12 s`."""
+    length = f"{one['clip_s']:.0f} s" if one["clip_s"] else ""
+    kind = "clips" if length or one["metric"].startswith("clips") else "files, patients, seizures"
+    of = ", ".join(filter(None, (TASKS.get(one["task"], one["task"]), length)))
+    return f"{one['run']}, {of}" if one["run"] else ": ".join(filter(None, (kind, of)))
 
 
 def note_table(content: dict[str, Any]) -> Table:

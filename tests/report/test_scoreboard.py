@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.report.blocks import Table
 from pipeline.report.page import render
 from pipeline.report.paper_inventory import read_paper_inventory
 from pipeline.report.paper_tables import TITLES, paper_table, table_content
 from pipeline.report.picture import Picture, drawing, finish
 from pipeline.report.published import table_rows
-from pipeline.report.scoreboard import all_cells, board_page, read_board
+from pipeline.report.scoreboard import _brief, all_cells, board_page, read_board
 from pipeline.settings.evaluation import OcclusionSettings
 from pipeline.settings.paper import ScoreboardSettings
 from pipeline.store import write_json, write_table
@@ -143,3 +144,33 @@ def test_the_stage_writes_page_and_cells_twice_alike(board: Path) -> None:
     assert len(cells) == len(all_cells(read_board(board)))
     assert set(cells["table"]) == set(TITLES)
     assert (board / "scoreboard.csv").stat().st_size > 10_000
+
+
+def test_heads_say_how_many_clips_and_patients_have_a_seizure(board: Path) -> None:
+    assert "n = 60 clips, 9 patients; with a seizure 7 clips of 2 patients" in words(page_of(board))
+
+
+def test_counts_have_letters_and_a_difference_and_their_marks_in_words(board: Path) -> None:
+    page = page_of(board)
+    chapter = re.sub(r"\s+", " ", words(page[page.index('id="table01"') : page.index('id="table02"')]))
+    assert "4 published 4,599 difference -4,595 S" in chapter
+    assert "files, patients, seizures S synthetic corpus" in chapter
+    protocol = re.sub(r"\s+", " ", words(page[page.index('id="protocol"') : page.index('id="table01"')]))
+    assert "E epochs 6 (published 100) 1 dist-ssl" in protocol
+    assert re.search(r"S synthetic corpus \d+ all", protocol)
+
+
+def test_in_brief_counts_a_published_value_once(board: Path) -> None:
+    folder = board.parent / "twice"
+    content = json.loads((board / "table02.json").read_text())
+    cells = [{**one, "over": over} for one in content["cells"] for over in ("mean of folds", "all folds together")]
+    write_json(folder / "table02.json", {**content, "cells": cells})
+    table = next(one for one in _brief(read_board(folder)).blocks if isinstance(one, Table))
+    assert table.rows[0][1:3] == ["28", "2"]
+
+
+def test_one_seed_is_not_seeds(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "lstm", model="lstm", graph="none", seeds=[0], scores={("auroc", ""): 0.8})
+    inventory = read_paper_inventory(make_inventory(tmp_path, "table02", [run]))
+    write_json(tmp_path / "paper/table02.json", table_content(inventory, paper_table(inventory, EVALUATION)))
+    assert "; 1 seed each." in words(page_of(tmp_path / "paper"))
