@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.stages.command import StageError, run, start
 from pipeline.store import digest_file, write_json
+from pipeline.training.imported_card import SEEN
 from pipeline.training.model_io import save_weights
 from pipeline.training.published_card import SCALERS, published_card
 from pipeline.training.published_weights import Published, RefusedCheckpoint, read_checkpoint
@@ -48,6 +49,7 @@ def main() -> None:
     write(out, published, length_s, file=arguments.file)
     if not published.tied:
         logger.warning("decoder layers 2 and 3 differ; in every published file they are one: kept apart")
+    logger.warning("%s", SEEN)
     logger.info("%s: %s graph, %d s clips; see docs/published-weights.md", out, published.graph, length_s)
 
 

@@ -18,6 +18,7 @@ from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.forward import predict_logits, probabilities
+from pipeline.training.imported_card import SEEN
 from pipeline.training.loop import Fitted, fit
 from pipeline.training.model_io import PaddingModel, build_model, count_parameters, save_weights
 from pipeline.training.sampling import TORCH, generator, training_rows
@@ -101,6 +102,8 @@ def _start(model: nn.Module, inputs: Inputs, settings: FitSettings, *, n_feature
     if inputs.encoder is not None:
         copied = start_from_encoder(model, inputs.encoder, settings)
         LOGGER.info("%d tensors come from %s", len(copied), inputs.encoder)
+        if settings.start is not None and settings.start.init == "imported":
+            LOGGER.warning("%s: %s", inputs.encoder, SEEN)
     if inputs.detector is not None:
         copied = start_from_detector(model, inputs.detector, settings, n_features=n_features)
         LOGGER.info("%d of %d tensors come from %s", len(copied), len(model.state_dict()), inputs.detector)

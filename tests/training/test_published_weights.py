@@ -3,6 +3,7 @@
 The oracle follows dcrnn.md, sections 4 and 5, alone: it reads the published names and layout, not ours.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from pipeline.graphs.supports import random_walks, scaled_laplacian
 from pipeline.settings.training import FitSettings
 from pipeline.stages.command import StageError
 from pipeline.stages.import_weights import length_in, write
-from pipeline.store import read_json
+from pipeline.store import read_json, write_json
+from pipeline.training import job
 from pipeline.training.imported_card import differences
 from pipeline.training.model_io import build_model, load_model, load_weights
 from pipeline.training.published_card import published_settings
@@ -198,6 +200,53 @@ def test_card_and_run_must_agree(tmp_path: Path) -> None:
     with pytest.raises(UnfitWeights, match=r"card\.json"):
         start_from_encoder(model, path, started(settings))
     assert differences(path, started(settings)) != []
+
+
+def test_a_card_of_another_form_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
+    published = read_checkpoint(saved(tmp_path, made_up("correlation")))
+    write(tmp_path, published, 12, file=tmp_path / "made_up_12s.pth.tar")
+    path, run = tmp_path / "encoder.safetensors", started(published_settings(published, 12))
+    card = read_json(tmp_path / "card.json")
+    assert differences(path, run) == []
+    for changed, named in (
+        ({"settings": [1]}, "features: None"),
+        ({"settings": {"features": None, "options": None}}, "compat.diffusion_recursion: None"),
+        ({"settings": {"features": [], "options": "published"}}, "features: None"),
+        ({"electrodes": "x" * 10_000}, "electrodes: 'xxx"),
+    ):
+        write_json(tmp_path / "card.json", card | changed)
+        found = "; ".join(differences(path, run))
+        assert named in found
+        assert len(found) < 1000
+    for other in ([1], None, 3):
+        (tmp_path / "card.json").write_text(json.dumps(other))
+        assert "not of `import_weights`" in differences(path, run)[0]
+
+
+def test_an_encoder_trained_here_is_not_imported(tmp_path: Path) -> None:
+    """By `init: imported` it would come past check_source, the proof that it saw no test patient."""
+    published = read_checkpoint(saved(tmp_path, made_up("distance")))
+    write(tmp_path, published, 12, file=tmp_path / "made_up_12s.pth.tar")
+    path, run = tmp_path / "encoder.safetensors", started(published_settings(published, 12))
+    card = read_json(tmp_path / "card.json")
+    for changed in ({key: card[key] for key in card if key != "imported"}, card | {"imported": True}):
+        write_json(tmp_path / "card.json", changed)
+        with pytest.raises(UnfitWeights, match="init: ssl with source"):
+            start_from_encoder(build_model(run, n_features=100), path, run)
+
+
+def test_a_start_from_published_weights_says_whom_they_have_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = read_checkpoint(saved(tmp_path, made_up("distance")))
+    write(tmp_path, published, 12, file=tmp_path / "made_up_12s.pth.tar")
+    run = started(published_settings(published, 12))
+    inputs = job.Inputs((), (), (), tmp_path / "scaler.json", tmp_path / "encoder.safetensors")
+    monkeypatch.setattr(job.LOGGER, "propagate", True)
+    for settings, warned in ((run, True), (run.model_copy(update={"start": None}), False)):
+        caplog.clear()
+        job._start(build_model(settings, n_features=100), inputs, settings, n_features=100, zero=0.0)
+        assert ("official train: of TUSZ v1.5.2" in caplog.text) == warned
 
 
 def test_recursion_is_no_matter_with_one_support(tmp_path: Path) -> None:
