@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.corpora.shards import patient_splits
 from pipeline.plugins import load_plugin
-from pipeline.settings.config import parse_config
+from pipeline.settings.config import _overlaid, parse_config
 
 ROOT = Path(__file__).parents[2]
 CHB = [f"chb{case:02d}/chb{case:02d}_{number:02d}.edf" for case in range(1, 25) for number in (1, 2)]
@@ -78,3 +78,25 @@ def test_the_readers_stay_light() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_the_published_preset_computes_in_float32_on_a_gpu_too() -> None:
+    """A bare off would be a false."""
+    preset = yaml.safe_load((ROOT / "workflow/presets/tusz-v1.5.2.yaml").read_text())
+    assert preset["device"]["mixed_precision"] == "off"
+
+
+def test_the_demo_of_the_paper_says_what_it_trains_otherwise() -> None:
+    """Its header and what is settled: learning rates, batches, gate bias."""
+    text = (ROOT / "workflow/presets/paper-demo.yaml").read_text()
+    header = text[: text.index("\ncorpus:")]
+    config = parse_config(_overlaid(yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(text)))
+    tasks = {name: getattr(config.training, name) for name in ("pretraining", "detection", "classification")}
+    assert {name: {numbers.learning_rate for numbers in own.values()} for name, own in tasks.items()} == {
+        "pretraining": {1e-3}, "detection": {4e-3}, "classification": {4e-3},
+    }  # fmt: skip
+    assert {own[60].batch for own in tasks.values()} | {tasks["classification"][12].batch} == {16}
+    assert {own[12].batch for name, own in tasks.items() if name != "classification"} == {40}
+    assert {own[60].gate_bias for own in tasks.values()} == {2.0}
+    for words in ("pre-training 1e-3 (5e-4)", "classification 4e-3", "all of 60 s: 16 clips (40)", "60 s: 2 (0)"):
+        assert words in header
