@@ -6,7 +6,9 @@ import pandas as pd
 from pipeline.settings.training import SamplingSettings
 
 PUBLISHED_NEGATIVE_SEED = 123  # defect D7: the same negatives in every run
-NEGATIVES, LABELS, ORDER, AUGMENT, TORCH = range(5)  # streams of random numbers that one seed gives
+# Streams of random numbers that one seed gives. TORCH of epoch 0 seeds torch twice: for the first weights, and again
+# for the dropout of the first epoch. They use the numbers differently; a stream more would change every trained model.
+NEGATIVES, LABELS, ORDER, AUGMENT, TORCH = range(5)
 BLOCK, WINDOW = 256, 64  # clips that lie together in the store, and how many such blocks are shuffled together
 
 
