@@ -15,6 +15,7 @@ Number = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+GateBias = Annotated[float, Field(ge=-100, le=100)]  # far beyond it a gate is shut or open for good
 Confidence = Annotated[float, Field(gt=0, lt=1)]
 
 

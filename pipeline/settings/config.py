@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.settings.base import Count, Section, Seed, SettingsError, check_extent, parse_section
+from pipeline.settings.base import Count, GateBias, Section, Seed, SettingsError, check_extent, parse_section
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.comparison import ComparisonConfig
 from pipeline.settings.compat_report import CompatReportConfig
@@ -24,7 +24,7 @@ from pipeline.settings.training import AugmentConfig, AuxiliaryConfig, DeviceSet
 class LoopConfig(LoopNumbers):
     """training.<task>.<length>; the compat switches are added when a job's settings are made."""
 
-    gate_bias: float | None  # null: models.<name>.init.gate_bias
+    gate_bias: GateBias | None  # null: models.<name>.init.gate_bias
 
 
 class PretrainingConfig(LoopConfig):

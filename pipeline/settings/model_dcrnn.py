@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings.base import Count, Section
+from pipeline.settings.base import Count, GateBias, Section
 
 GRAPHS: tuple[str, ...] = ("distance", "correlation")  # values of runs.<run>.graph that the model takes
 PRETRAINS = True  # whether there is a forecaster to pre-train
@@ -12,7 +12,7 @@ LOOP_DROPOUT = True  # whether training.<task>.<length>.dropout is used
 class InitSettings(Section):
     """Initial weights. `gate_bias` holds unless training.<task>.<length>.gate_bias has a value."""
 
-    gate_bias: float
+    gate_bias: GateBias
 
 
 class ModelConfig(Section):

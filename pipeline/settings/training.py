@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, Share
+from pipeline.settings.base import Count, GateBias, NotNegative, Positive, Section, Seed, Share
 from pipeline.settings.clips import Task
 from pipeline.settings.features import FeatureSettings
 
@@ -103,7 +103,7 @@ class FitSettings(Section):
     horizon_s: Count  # pre-training: seconds to predict
     scheme: Literal["four", "seven", "eight"]  # classes of classification
     seed: Seed
-    gate_bias: float | None  # of this task and length; None: as options.init says
+    gate_bias: GateBias | None  # of this task and length; None: as options.init says
     electrodes: tuple[str, ...]
     loop: LoopSettings
     augment: AugmentSettings

@@ -87,6 +87,7 @@ def test_a_plan_that_names_an_unknown_run_stops() -> None:
         (("models", "dcrnn", "units"), 0, "units: .*greater than or equal to 1"),
         (("training", "detection", 12, "learning_rate"), math.inf, "training.detection.12.learning_rate: .*finite"),
         (("training", "detection", 12, "gate_bias"), math.nan, "training.detection.12.gate_bias: .*finite"),
+        (("models", "dcrnn", "init", "gate_bias"), 1e39, "init.gate_bias: .*less than or equal to 100"),
         (("models", "dcrnn", "init", "gate_bias"), -math.inf, "init.gate_bias: .*finite"),
         (("runs", "dist-aux-1", "auxiliary"), math.inf, "runs.dist-aux-1.auxiliary: .*finite"),
         (("augment", "scale_low"), 1.3, "augment: .*scale_low: 1.3 is above scale_high: 1.2"),
