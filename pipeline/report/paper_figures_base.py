@@ -62,10 +62,13 @@ def model_of(results: Results, entry: RunEntry) -> str:
 def label_of(results: Results, entry: RunEntry) -> str:
     """`Corr-DCRNN with pre-training`, as the paper calls the runs; a model that it does not have by its own name."""
     model = model_of(results, entry)
-    name = GRAPHS[entry.graph] + PRINTED_MODELS.get(model, model)
-    if model != "dcrnn":
-        return name
-    return f"{name} {'with' if entry.init == PRETRAINED else 'without'} pre-training"
+    return run_label(PRINTED_MODELS.get(model, model), graph=entry.graph, pretrained=entry.init == PRETRAINED)
+
+
+def run_label(model: str, *, graph: str, pretrained: bool) -> str:
+    """The same of a model by its name in print."""
+    name = GRAPHS[graph] + model
+    return name if model != "DCRNN" else f"{name} {'with' if pretrained else 'without'} pre-training"
 
 
 def entries(results: Results, task: str, length_s: int, *, mapped: bool = False) -> list[RunEntry]:

@@ -65,6 +65,8 @@ def figure07(results: Results, settings: FigureSettings) -> PaperFigure:
     label = label_of(results, mapped.entry)
     if not shown:
         why = f"{label} classified no test clip correctly, or its maps are flat ({len(mapped.maps)} maps)."
+        if mapped.maps and not results.inventory.signals:
+            why = f"{label} has {plural(len(mapped.maps), 'map')}, but the inventory names no signals to draw them on."
         return without("figure07", title, why, **look)
     rows = -(-len(shown) // COLUMNS)
     with drawing(9.4 * COLUMNS, 5.6 * rows, layout=None) as figure:
@@ -163,9 +165,15 @@ def _caption(label: str, mapped: Mapped, shown: list[Dropped], absent: list[str]
         "logit, scaled to 0-1 within the clip, so that colours are not to be compared between clips. Right: on the "
         "head, with the clip's graph. Left: EEG (double banana, negative up, 1-40 Hz; dashed box: annotated seizure; "
         "line below a trace: annotated derivation), each derivation on the difference of its electrodes' values. A "
-        f"clip ends with its seizure, 60 s at most. Chosen by rule: {'; '.join(one.why for one in shown)}."
+        "clip ends with its seizure, 60 s at most. Chosen by rule: of each class the clip in the middle by its "
+        f"probability (of CF two, a third and two thirds of the way). Here: {'; '.join(one.why for one in shown)}."
     )
-    return f"{text} No clip of {', '.join(absent)} was classified correctly." if absent else text
+    rows = mapped.predictions.loc[sorted(mapped.maps)]
+    right = set(rows.loc[rows["label"] == rows["predicted"], "label"])
+    held = [name for name in absent if classes("four").index(name) in right]
+    if missed := [name for name in absent if name not in held]:
+        text += f" No clip of {', '.join(missed)} was classified correctly."
+    return text + (f" No clip of {', '.join(held)} could be drawn: no samples, or a flat map." if held else "")
 
 
 def _rows(one: Dropped) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ electrodes is coloured.
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
@@ -64,12 +65,20 @@ def _scored(results: Results, entry: RunEntry, settings: FigureSettings) -> dict
     assert entry.summary is not None
     cases: list[dict[str, Any]] = read_json(entry.summary).get("cases", [])  # the main label rule comes first
     focal: dict[str, Any] = next((case for case in cases if case["group"] == "focal"), {})
+    rows = main_rows(entry)
     return {
         "label": label_of(results, entry), "run": entry.run, "seeds": entry.seeds,
-        "histogram": histogram_numbers(main_rows(entry), precise=settings.localisation.precise),
-        "precise": focal.get("precise") or {},
+        "histogram": histogram_numbers(rows, precise=settings.localisation.precise),
+        "precise": focal.get("precise") or {}, "above_null": focal.get("above_electrodes") or {},
+        "null": {group: _null(rows[rows["focal"] == group]) for group in GROUPS},
         "published": in_print(results, entry, "fig4c", "precisely_localised_pct", klass="focal"),
     }  # fmt: skip
+
+
+def _null(rows: pd.DataFrame) -> float | None:
+    """Mean localisation with the map's electrodes permuted, over the clips that define it."""
+    values = rows.loc[rows["localisation"].notna(), "null_electrodes"].dropna()
+    return float(values.mean()) if len(values) else None
 
 
 def _examples(results: Results, settings: FigureSettings) -> tuple[list[ClipView], float | None]:
@@ -89,12 +98,15 @@ def _examples(results: Results, settings: FigureSettings) -> tuple[list[ClipView
 
 
 def _draw_histograms(figure: SubFigure, parts: list[dict[str, Any]], *, precise: float) -> None:
-    words = f"Correctly detected 60-s test clips\ndashed: above {precise:g}, precisely localised"
+    words = f"Correctly detected 60-s test clips\ndashed: above {precise:g}, precisely localised; "
+    words += "dotted: mean localisation with electrodes permuted"
     figure.suptitle(words, x=0.01, ha="left", fontsize=10)
     grid = figure.subplots(len(parts), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for k, (line, part) in enumerate(zip(grid, parts, strict=True)):
         for letter, axes, (score, group) in zip("abcd", line, PANELS, strict=True):
             found = part["histogram"][group][score]
+            if score == "localisation" and part["null"][group] is not None:
+                axes.axvline(part["null"][group], color="#b3261e", linestyle=":", linewidth=1.6)
             _draw_bars(axes, found, colour=SERIES[GROUPS.index(group)], precise=precise)
             words = f"n = {found['defined']}"
             if score == "localisation" and found["share_precise"] is not None:
@@ -175,10 +187,13 @@ def _caption(
         for part in parts
     )
     text = (
-        "Correctly predicted 60-s test clips with a seizure; each clip counts once for each seed. Coverage: share of "
+        "60-s test clips with a seizure, of each model those that it detected itself, so that models are not shown on "
+        "the same clips; each clip counts once for each seed. Coverage: share of "
         f"the annotated cells that are marked (M above {chosen.threshold:g}); localisation: share of the marked cells "
         f"that are annotated; precisely localised: above {chosen.precise:g} (dashed), with patient-bootstrap interval "
-        f"in brackets. n in a panel: clips and seeds that define the score. n: {counts}. {context(results)}"
+        f"in brackets. n in a panel: clips and seeds that define the score. n: {counts}. Dotted: mean "
+        "localisation when the map's electrodes are permuted (null). Focal clips, mean localisation less that of the "
+        f"null: {_above(parts)}. {context(results)}"
     )
     if shown:
         text += (
@@ -189,6 +204,20 @@ def _caption(
     elif best is not None:
         text += f" No focal clip has a localisation above {WELL:g}; the best has {best:.2f}."
     return text
+
+
+def _above(parts: list[dict[str, Any]]) -> str:
+    """`Corr-DCRNN with pre-training +0.12 [0.05, 0.20] over a null of 0.31`."""
+    words = []
+    for part in parts:
+        value, low, high = (part["above_null"].get(name) for name in ("value", "low", "high"))
+        null = part["null"]["focal"]
+        if value is None or null is None:
+            words.append(f"{part['label']} undefined")
+            continue
+        bounds = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+        words.append(f"{part['label']} {value:+.2f}{bounds} over a null of {null:.2f}")
+    return "; ".join(words)
 
 
 def graph_seed(results: Results) -> int:
@@ -216,6 +245,7 @@ def _rows(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n_undefined": found["undefined"], "mean": found["mean"], "share_precise": found["share_precise"],
             "low": part["precise"].get("low") if (score, group) == ("localisation", "focal") else None,
             "high": part["precise"].get("high") if (score, group) == ("localisation", "focal") else None,
+            "null_mean": part["null"][group] if score == "localisation" else None,
             "published": part["published"] if (score, group) == ("localisation", "focal") else None,
             "n_clips": part["histogram"][group]["clips"], "n_patients": part["histogram"][group]["patients"],
             "n_seeds": len(part["seeds"]),

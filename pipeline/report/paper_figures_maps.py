@@ -28,12 +28,17 @@ from pipeline.report.paper_figures_base import (
     table,
     without,
 )
-from pipeline.report.paper_figures_examples import Mapped, crop, read_mapped, seizure, typical, view
-from pipeline.report.picture import Picture, drawing, finish, tidy
+from pipeline.report.paper_figures_examples import SHORTEST_S, Mapped, crop, read_mapped, seizure, typical, view
+from pipeline.report.picture import Picture, drawing, finish, plural, tidy
 from pipeline.report.traces import draw_page, trace_numbers
 
 GROUPS = ("focal", "generalised")
 CONTEXT_S = 2  # shown before and after the seizure
+RULE = (
+    "Chosen by rule: of each group the clip in the middle by localisation (by probability where no channel is "
+    f"annotated), a clip with the onset and {SHORTEST_S} s of seizure before others"
+)
+SAME = ", of the pre-trained DCRNN (figure 3), or, where this model missed it, of those that both detected"
 LONGEST_S = 30  # shown at most: beyond it, one second is too narrow to be seen
 
 
@@ -115,6 +120,8 @@ def _drawn(
     if not shown:
         count = len(mapped.maps)
         why = f"{label} detected no test clip with a focal or generalised seizure whose map is not flat ({count} maps)."
+        if count and not results.inventory.signals:
+            why = f"{label} has {plural(count, 'map')}, but the inventory names no signals to draw them on."
         return without(name, title, why, **look)
     parts: list[dict[str, Any]] = []
     with drawing(15.0, 8.2 * len(shown), layout=None) as figure:
@@ -185,10 +192,12 @@ def _caption(label: str, mapped: Mapped, parts: list[dict[str, Any]], absent: li
         f"{LONGEST_S} s; double banana, negative up, 1-40 Hz; dashed box: annotated seizure; line below a trace: this "
         "derivation is annotated; orange: the values of its two electrodes differ by more than 0.5), and below it the "
         "map over the seconds, scaled to 0-1 within the whole clip. Right: mean over the seconds of the seizure. "
-        f"Chosen by rule: {chosen}."
+        f"{RULE}{SAME if mapped.entry.graph == 'none' else ''}. Here: {chosen}."
     )
-    if absent:
-        text += f" No {' and no '.join(absent)} clip was predicted correctly."
+    for group in absent:
+        known = (mapped.predictions["focal"] == group) & mapped.predictions["clip"].isin(list(mapped.maps))
+        why = "could be drawn: the samples are not there" if known.any() else "was predicted correctly"
+        text += f" No {group} clip {why}."
     return text
 
 

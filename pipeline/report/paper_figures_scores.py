@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from pipeline.metrics.roc import sensitivity_at
 from pipeline.report.confusion import confusion_numbers, draw_matrix
+from pipeline.report.figure_cells import BEST_BASELINE
 from pipeline.report.inventory import Results, RunEntry
 from pipeline.report.paper_figures_base import (
     PRETRAINED,
@@ -33,7 +34,6 @@ from pipeline.report.score_files import over_seeds, read_curves
 from pipeline.store import read_table
 
 FALSE_POSITIVE_RATE = 0.25  # figure 2a quotes sensitivities here
-BEST_BASELINE = "best baseline"  # as the paper calls it where it does not say which
 FOCAL = ("FN", "SP", "CP")
 
 
@@ -101,7 +101,7 @@ def _median_run(results: Results, entry: RunEntry) -> dict[str, Any] | None:
         "label": label_of(results, entry), "run": entry.run, "seed": seed, "n_seeds": len(rows),
         "n_clips": int(mean["n_clips"]), "n_patients": int(mean["n_patients"]),
         "auroc": float(rows["value"].iloc[(len(rows) - 1) // 2]), "auroc_mean": float(mean["value"]),
-        "auroc_low": float(mean["low"]), "auroc_high": float(mean["high"]),
+        "auroc_std": float(mean["std"]), "auroc_low": float(mean["low"]), "auroc_high": float(mean["high"]),
         "sensitivity": float(at[entry.seeds.index(seed)]), "sensitivity_mean": float(at.mean()),
         "sensitivity_std": float(at.std(ddof=1)) if len(at) > 1 else None,
         "published": in_print(results, entry, "fig2a", "tpr_at_fpr_0.25"), "fpr": curve["fpr"], "tpr": curve["tpr"],
@@ -168,7 +168,7 @@ def _draw_roc(left: Axes, right: Axes, detectors: list[dict[str, Any]]) -> None:
     left.axvline(FALSE_POSITIVE_RATE, color="#888888", linewidth=0.8, linestyle="--")
     for k, one in enumerate(detectors):
         colour, mark = SERIES[k % len(SERIES)], MARKS[k % len(MARKS)]
-        label = f"{one['label']}: AUROC {one['auroc']:.3f}"
+        label = f"{one['label']}: AUROC {one['auroc']:.3f}{_mean_words(one)}"
         left.plot(one["fpr"], one["tpr"], color=colour, linestyle=STYLES[k % len(STYLES)], linewidth=1.6, label=label)
         left.plot(FALSE_POSITIVE_RATE, one["sensitivity"], mark, color=colour, markeredgecolor="black", markersize=6)
         right.plot(one["sensitivity"], -k, mark, color=colour, markeredgecolor="black", markersize=8)
@@ -183,6 +183,13 @@ def _draw_roc(left: Axes, right: Axes, detectors: list[dict[str, Any]]) -> None:
     right.set(title=f"at {FALSE_POSITIVE_RATE:.0%} false positives; hollow: published")
     right.grid(axis="x", color="#dddddd", linewidth=0.5)
     right.set_axisbelow(True)
+
+
+def _mean_words(one: dict[str, Any]) -> str:
+    """`, mean 0.871 [0.84, 0.90]`: over seeds, interval over patients."""
+    bounds = [one["auroc_low"], one["auroc_high"]]
+    interval = f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if np.isfinite(bounds).all() else ""
+    return f",\nmean of {plural(one['n_seeds'], 'seed')} {one['auroc_mean']:.3f}{interval}"
 
 
 def _draw_confusion(axes: Axes, one: dict[str, Any] | None, *, letter: str = "", length_s: int | None = None) -> None:
@@ -206,7 +213,8 @@ def _caption02(results: Results, detectors: list[dict[str, Any]], matrices: list
     )
     confused = "; ".join(f"{one['label']}: {_counted(one)}" for one in matrices)
     return (
-        "a: ROC of the run whose AUROC is the median of its seeds (of two, the lower); the point at a false positive "
+        "a: ROC of the run whose AUROC is the median of its seeds (of two, the lower), beside it the mean of the seeds "
+        "with its patient-bootstrap interval; the point at a false positive "
         f"rate of {FALSE_POSITIVE_RATE:.0%} is read off straight lines between scores. n: {runs or 'none'}. b (below): "
         "row-normalised confusion, mean of the runs, of the baseline with the highest mean weighted F1 on the same "
         f"test clips, and of the DCRNN without and with pre-training. n: {confused or 'none'}. {context(results)} "
@@ -231,15 +239,24 @@ def _hits(one: dict[str, Any]) -> str:
 
 
 def _roc_rows(detectors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "panel": "a", "model": one["label"], "run": one["run"], "length_s": 12, "true": "seizure",
-            "predicted": f"at false positive rate {FALSE_POSITIVE_RATE:g}", "measured": one["sensitivity"],
-            "mean": one["sensitivity_mean"], "std": one["sensitivity_std"], "published": one["published"],
-            "count": np.nan, "n_seeds": one["n_seeds"], "n_clips": one["n_clips"], "n_patients": one["n_patients"],
-        }
-        for one in detectors
-    ]  # fmt: skip
+    """Two rows a detector: sensitivity, and AUROC with the interval of its mean."""
+    rows = []
+    for one in detectors:
+        sizes = {name: one[name] for name in ("n_seeds", "n_clips", "n_patients")}
+        known = {"panel": "a", "model": one["label"], "run": one["run"], "length_s": 12, "true": "seizure"}
+        rows += [
+            {
+                **known, "predicted": f"at false positive rate {FALSE_POSITIVE_RATE:g}",
+                "measured": one["sensitivity"], "mean": one["sensitivity_mean"], "std": one["sensitivity_std"],
+                "low": np.nan, "high": np.nan, "published": one["published"], "count": np.nan, **sizes,
+            },
+            {
+                **known, "predicted": "AUROC", "measured": one["auroc"], "mean": one["auroc_mean"],
+                "std": one["auroc_std"], "low": one["auroc_low"], "high": one["auroc_high"], "published": None,
+                "count": np.nan, **sizes,
+            },
+        ]  # fmt: skip
+    return rows
 
 
 def _matrix_rows(matrices: list[dict[str, Any]], *, panel: str) -> list[dict[str, Any]]:
@@ -248,7 +265,8 @@ def _matrix_rows(matrices: list[dict[str, Any]], *, panel: str) -> list[dict[str
         {
             "panel": panel, "model": one["label"], "run": one["run"], "length_s": one["length_s"], "true": true,
             "predicted": answer, "measured": _number(one["shares"][i][j]), "mean": _number(one["shares"][i][j]),
-            "std": np.nan, "published": one["published"].get(true) if true == answer else None,
+            "std": np.nan, "low": np.nan, "high": np.nan,
+            "published": one["published"].get(true) if true == answer else None,
             "count": one["counts"][i][j], "n_seeds": one["n_seeds"], "n_clips": one["n"][i],
             "n_patients": one["n_patients"],
         }

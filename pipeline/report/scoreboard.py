@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.report.blocks import Block, Figure, Links, Note, Points, Section, Table, Text, cell, with_interval
 from pipeline.report.caveats import caveats
+from pipeline.report.figure_cells import figure_cells
 from pipeline.report.page import Page
 from pipeline.report.picture import Picture, plural
 from pipeline.report.provenance import versions
@@ -83,8 +84,10 @@ def board_page(
 
 
 def all_cells(board: Board) -> pd.DataFrame:
-    """The cells of every table in one frame."""
-    return pd.DataFrame([one for content in board.tables for one in content["cells"]])
+    """The cells of every table, and the numbers that the paper prints in figures 2 and 4, in one frame."""
+    cells = [one for content in board.tables for one in content["cells"]]
+    numbers = {picture.name: picture.numbers for picture in board.figures}
+    return pd.DataFrame([*cells, *figure_cells(numbers, cells)])
 
 
 def _brief(board: Board) -> Section:

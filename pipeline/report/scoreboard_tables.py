@@ -183,7 +183,7 @@ def ordered(marks: dict[str, str]) -> dict[str, str]:
 
 def protocol_table(content: dict[str, Any]) -> Table:
     """One row a run, or a kind of counts: what differs from the published protocol, in words."""
-    runs = {}
+    runs: dict[str, str] = {}
     for one in content["cells"]:
         if one["run"] or one["measured"] is not None:
             runs.setdefault(_concerned(one), one["marks"] or "none")

@@ -198,7 +198,7 @@ def test_figure02_draws_the_median_run_of_each_model_beside_published(results: M
     assert scratch["published"] == {"AB": 0.93, "CT": 0.26}
     assert scratch["counts"][0] == [5.5, 0.5, 0, 0]
     assert scratch["shares"][0] == [pytest.approx(5.5 / 6, abs=1e-6), pytest.approx(0.5 / 6, abs=1e-6), 0, 0]
-    assert len(drawn.table) == 2 + 2 * 16
+    assert len(drawn.table) == 2 * 2 + 2 * 16
     assert "seed 2 of 3 seeds, 60 test clips of 5 patients" in drawn.picture.caption
 
 

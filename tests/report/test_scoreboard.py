@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline.report.blocks import Table
+from pipeline.report.figure_cells import figure_cells
 from pipeline.report.page import render
 from pipeline.report.paper_inventory import read_paper_inventory
 from pipeline.report.paper_tables import TITLES, paper_table, table_content
@@ -142,7 +143,7 @@ def test_the_stage_writes_page_and_cells_twice_alike(board: Path) -> None:
     assert run("index.html") == run("again.html")
     cells: Any = pd.read_parquet(board / "scoreboard.parquet")
     assert len(cells) == len(all_cells(read_board(board)))
-    assert set(cells["table"]) == set(TITLES)
+    assert set(cells["table"]) == {*TITLES, "figure02", "figure04"}
     assert (board / "scoreboard.csv").stat().st_size > 10_000
 
 
@@ -174,3 +175,21 @@ def test_one_seed_is_not_seeds(tmp_path: Path) -> None:
     inventory = read_paper_inventory(make_inventory(tmp_path, "table02", [run]))
     write_json(tmp_path / "paper/table02.json", table_content(inventory, paper_table(inventory, EVALUATION)))
     assert "; 1 seed each." in words(page_of(tmp_path / "paper"))
+
+
+def test_numbers_printed_in_figures_stand_beside_measured_ones() -> None:
+    roc = {"label": "Dist-DCRNN with pre-training", "run": "dist-ssl", "sensitivity": 0.9, "sensitivity_std": 0.01,
+           "n_seeds": 2, "n_clips": 60, "n_patients": 9}  # fmt: skip
+    matrix = {"label": "LSTM", "run": "lstm", "rows": ["AB"], "answers": ["AB"], "shares": [[0.8]], "n": [5.0],
+              "n_seeds": 2}  # fmt: skip
+    precise = {"value": 0.3, "low": 0.2, "high": 0.4, "n_clips": 7, "n_patients": 3}
+    model = {"label": "Dense-CNN", "run": "densecnn", "precise": precise, "seeds": [0]}
+    table = [{"run": "dist-ssl", "task": "detection", "clip_s": 12.0, "corpus": "c", "protocol": "S", "marks": "S x"}]
+    cells = figure_cells({"figure02": {"roc": [roc], "confusion": [matrix]}, "figure04": {"models": [model]}}, table)
+    assert len(cells) == 15
+    found = {(one["over"], one["model"], one["class"]): one for one in cells if one["measured"] is not None}
+    assert set(found) == {("fig2a", "DCRNN", "all"), ("fig2b", "best baseline", "AB"), ("fig4c", "Dense-CNN", "focal")}
+    first = found["fig2a", "DCRNN", "all"]
+    assert (first["published"], first["difference"], first["protocol"]) == (0.843, pytest.approx(0.057), "S")
+    assert found["fig4c", "Dense-CNN", "focal"]["published"] == pytest.approx(0.035)
+    assert found["fig4c", "Dense-CNN", "focal"]["low"] == 0.2
