@@ -27,6 +27,7 @@ class RunEntry(Section):
     source: str | None = None  # corpus that the first weights were learnt on; None: the corpus itself
     auxiliary: float = 0.0  # weight of the forecast in the loss
     top_neighbours: int | None = None  # the run's own, of its correlation graphs
+    encoder: str | None = None  # name of the pre-trained encoder that it was started with
     detector: str | None = None  # card of the detector whose weights it was started with
     metrics: str
     curves: str | None = None
@@ -35,6 +36,8 @@ class RunEntry(Section):
     predictions: tuple[str, ...] = ()
     maps: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()  # stores of learned graphs
+    learned_tables: tuple[str, ...] = ()  # and their measures
     localisation: str | None = None
     summary: str | None = None
 

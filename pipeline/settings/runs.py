@@ -48,10 +48,11 @@ class RunSettings(Section):
 
 
 class PlanEntry(Section):
-    """One line of work: a run on a task at one clip length, over its seeds, with or without occlusion maps."""
+    """One line of work: a run on a task at one clip length, over its seeds, with or without maps and learned graphs."""
 
     run: str
     task: Task
     length_s: Count
     seeds: list[Seed]
     maps: bool
+    graphs: bool = False  # the graphs that the model learned, exported and shown: for models that learn one

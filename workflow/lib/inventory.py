@@ -62,6 +62,8 @@ def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
         "predictions": [f"{seed}/predictions.parquet" for seed in seeds],
         "weights": [f"{seed}/model.safetensors" for seed in seeds],
         "maps": [f"{seed}/occlusion.zarr.zip" for seed in seeds] if entry.maps else [],
+        "learned": [f"{seed}/learned_graphs.zarr.zip" for seed in seeds] if entry.graphs else [],
+        "learned_tables": [f"{seed}/learned_graphs.parquet" for seed in seeds] if entry.graphs else [],
         "localisation": f"{folder}/localisation.parquet" if located else None,
         "summary": f"{folder}/localisation.json" if located else None,
     }

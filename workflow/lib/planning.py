@@ -5,6 +5,7 @@ from pipeline.settings.clips import Task
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.search import TRIAL
+from workflow.lib.clip_lists import wrong_lists
 from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
 from workflow.lib.readers import choice
@@ -23,7 +24,7 @@ def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
         *wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config), *wrong_values(config),
+        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config), *wrong_values(config), *wrong_lists(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:
@@ -154,9 +155,10 @@ def tasks_of(run: RunSettings) -> tuple[Task, ...]:
 
 
 def merged(*plans: list[PlanEntry]) -> list[PlanEntry]:
-    """One line for each (run, task, length): the seeds of the first that names it, maps if any asks for them."""
+    """One line for each (run, task, length): the seeds of the first that names it, maps and graphs if any asks."""
     found: dict[str, PlanEntry] = {}
     for entry in (entry for plan in plans for entry in plan):
         known = found.get(run_folder(entry), entry)
-        found[run_folder(entry)] = known.model_copy(update={"maps": known.maps or entry.maps})
+        asked = {"maps": known.maps or entry.maps, "graphs": known.graphs or entry.graphs}
+        found[run_folder(entry)] = known.model_copy(update=asked)
     return list(found.values())
