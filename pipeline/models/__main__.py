@@ -16,6 +16,7 @@ from torch import nn
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_section
 from pipeline.settings.config import Config, parse_config
+from pipeline.settings.named_models import model_settings
 
 SUPPORTS = {"distance": 1, "correlation": 2, "none": 0}
 CLASSES = {
@@ -38,7 +39,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # Tang et al. 2022 and its code; compa
 
 
 class Row(NamedTuple):
-    """One network of a model: what it is for, its graph, the clip length it is made for (None: any), its size."""
+    """One network of a section of `models`: its use, graph, the clip length it is made for (None: any), its size."""
 
     model: str
     task: str
@@ -52,7 +53,7 @@ def configured(config: Config) -> dict[str, Section]:
     compat = config.compat.model_dump()
     found = {}
     for model, section in config.models.items():
-        plugin = load_plugin("settings", f"model_{model}")
+        plugin = model_settings(config.plugin_of(model))
         switches = plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys()
         values = section | {name: compat[name] for name in sorted(switches)}
         found[model] = parse_section(plugin.ModelSettings, values, where=f"models.{model}")
@@ -61,10 +62,7 @@ def configured(config: Config) -> dict[str, Section]:
 
 def published() -> dict[str, Section]:
     """The settings of every model with the published sizes."""
-    return {
-        model: parse_section(load_plugin("settings", f"model_{model}").ModelSettings, values)
-        for model, values in PUBLISHED.items()
-    }
+    return {model: parse_section(model_settings(model).ModelSettings, values) for model, values in PUBLISHED.items()}
 
 
 def parameter_counts(models: dict[str, Section]) -> list[Row]:
@@ -73,9 +71,14 @@ def parameter_counts(models: dict[str, Section]) -> list[Row]:
         return [row for model, settings in models.items() for row in _networks(model, settings)]
 
 
+def plugin_of(settings: Section) -> str:
+    """The plug-in that a model's settings belong to: whatever a section is called, its type has one home."""
+    return type(settings).__module__.rpartition(".model_")[2]
+
+
 def _networks(model: str, settings: Section) -> Iterator[Row]:
     """Detection and classification for every graph; raw samples and pre-training where the model has them."""
-    module, plugin = load_plugin("models", model), load_plugin("settings", f"model_{model}")
+    module, plugin = load_plugin("models", plugin_of(settings)), model_settings(plugin_of(settings))
     for graph in plugin.GRAPHS:
         for task, n_classes in CLASSES.items():
             sizes = [_classifier(module, settings, graph, n_classes, FREQUENCIES, length) for length in LENGTHS_S]
@@ -114,11 +117,13 @@ def main() -> None:
     parser.add_argument("config", type=Path, nargs="?", default=Path("config.yaml"), help="a whole config.yaml")
     config = parse_config(yaml.safe_load(parser.parse_args().config.read_text()))
     own = {row[:4]: row.parameters for row in parameter_counts(configured(config))}
-    print(f"{'model':10}{'task':28}{'graph':14}{'clips':>6}{'config.yaml':>14}{'published':>14}")
-    for row in parameter_counts(published()):
-        length = f"{row.length_s} s" if row.length_s else "any"
-        count = f"{own[row[:4]]:,}" if row[:4] in own else "-"
-        print(f"{row.model:10}{row.task:28}{row.graph:14}{length:>6}{count:>14}{row.parameters:>14,}")
+    printed = {row[:4]: row.parameters for row in parameter_counts(published())}
+    print(f"{'model':18}{'task':28}{'graph':14}{'clips':>6}{'config.yaml':>14}{'published':>14}")
+    for key in {**printed, **own}:
+        model, task, graph, length_s = key
+        length, counts = f"{length_s} s" if length_s else "any", (own.get(key), printed.get(key))
+        shown = "".join(f"{'-' if count is None else f'{count:,}':>14}" for count in counts)
+        print(f"{model:18}{task:28}{graph:14}{length:>6}{shown}")
 
 
 if __name__ == "__main__":

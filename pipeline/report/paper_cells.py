@@ -71,12 +71,13 @@ class Reader:
         """Cards of what the run's first weights were learnt by."""
         if entry.detector is not None:
             return [("detector at the source", read_json(entry.detector))]
-        if entry.init != "ssl":
+        if entry.encoder is None:
             return []
-        wanted = f"{entry.model}-{entry.features}-{entry.graph}"
         home = entry.source or self.inventory.main.corpus
         found = [one.card for one in self.inventory.main.pretraining if one.length_s == entry.length_s]
-        return [("pre-training", read_json(path)) for path in found if f"/{wanted}/" in path and f"/{home}/" in path]
+        return [
+            ("pre-training", read_json(path)) for path in found if f"/{entry.encoder}/" in path and f"/{home}/" in path
+        ]
 
     def _special(self, entry: RunEntry) -> list[Mark]:
         if self.inventory.table == "table08":

@@ -2,21 +2,25 @@
 
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import PrivateAttr
 
-from pipeline.plugins import load_plugin, plugin_names
 from pipeline.settings.base import Count, GateBias, Section, Seed, SettingsError, check_extent, parse_section
+from pipeline.settings.clip_lists import EvaluationSection
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.comparison import ComparisonConfig
 from pipeline.settings.compat_report import CompatReportConfig
 from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
-from pipeline.settings.evaluation import EvaluationConfig, LocalisationSettings, OcclusionSettings
+from pipeline.settings.evaluation import LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings
+from pipeline.settings.learned_graphs import LearnedGraphSettings
+from pipeline.settings.named_models import check_sections, completed
+from pipeline.settings.overlay import overlaid
 from pipeline.settings.paper import PaperConfig
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.search import SearchConfig
+from pipeline.settings.sglc import SglcConfig
 from pipeline.settings.signals import ChannelSettings, SignalSettings
 from pipeline.settings.training import AugmentConfig, AuxiliaryConfig, DeviceSettings, LoopNumbers
 
@@ -111,8 +115,9 @@ class Config(Section):
     augment: AugmentConfig
     device: DeviceSettings
     training: TrainingConfig
-    evaluation: EvaluationConfig
+    evaluation: EvaluationSection
     occlusion: OcclusionSettings
+    learned_graphs: LearnedGraphSettings
     localisation: LocalisationSettings
     experiments: ExperimentSettings
     report: ReportSettings
@@ -123,8 +128,10 @@ class Config(Section):
     paper: PaperConfig
     comparisons: ComparisonConfig
     search: SearchConfig
+    sglc: SglcConfig
     compat_report: CompatReportConfig
     compat: CompatConfig
+    _plugins: dict[str, str] = PrivateAttr(default_factory=dict)  # of each section of `models`
 
     def of(self, corpus: str) -> "Config":
         """The configuration that holds for a corpus: this one, with the corpus's own switches of `compat`."""
@@ -138,15 +145,9 @@ class Config(Section):
         signals = self.signals.model_copy(update={"resampling": "fft"})  # D2 is a property of the published resampling
         return self.model_copy(update={"compat": compat, "signals": signals})
 
-    @field_validator("models")
-    @classmethod
-    def _known_models(cls, models: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Each model has its section typed in pipeline/settings/model_<name>.py (light: no torch)."""
-        for name, values in models.items():
-            if f"model_{name}" not in plugin_names("settings"):
-                raise ValueError(f"models.{name}: there is no pipeline/settings/model_{name}.py")
-            parse_section(load_plugin("settings", f"model_{name}").ModelConfig, values, where=f"models.{name}")
-        return models
+    def plugin_of(self, model: str) -> str:
+        """The plug-in (`pipeline/models/<plug-in>.py`) behind a section of `models`."""
+        return self._plugins[model]
 
 
 def parse_config(values: dict[str, Any]) -> Config:
@@ -154,13 +155,16 @@ def parse_config(values: dict[str, Any]) -> Config:
 
     A corpus may say `like: <other corpus>`: it then has the other's settings except for those that it gives itself. One
     with a `root` of its own does not take over how the other is simulated. A fold (`folds: {of: <corpus>, ...}`) is
-    like the corpus that it is a fold of.
+    like the corpus that it is a fold of. A model may be `like` another in the same way (named_models.py).
     """
     check_extent(values, where="config.yaml (with its overlays)")
     corpora = values.get("corpora")
-    if not isinstance(corpora, dict):
-        return parse_section(Config, values)
-    config = parse_section(Config, {**values, "corpora": {name: _inherited(corpora, name) for name in corpora}})
+    if isinstance(corpora, dict):
+        values = {**values, "corpora": {name: _inherited(corpora, name) for name in corpora}}
+    models, plugins = completed(values.get("models"))
+    config = parse_section(Config, {**values, "models": models} if plugins else values)
+    check_sections(config.models, plugins)
+    config._plugins.update(plugins)
     for name in config.corpora:
         config.of(name)  # a switch that is none stops here
     return config
@@ -179,11 +183,4 @@ def _inherited(corpora: dict[str, Any], name: str, asked: tuple[str, ...] = ()) 
         raise SettingsError(f"corpora.{name}.like: {str(other)[:80]!r} is not another corpus; there are {known}")
     from_folder = {"simulate": None} if own.get("root") is not None else {}
     given = {key: own[key] for key in own if key != "like"}
-    return _overlaid(_inherited(corpora, other, (*asked, name)), {**from_folder, **given})
-
-
-def _overlaid(base: Any, over: Any) -> Any:
-    """`over` on top of `base`: mappings are merged, anything else is replaced."""
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    return {**base, **{key: _overlaid(base.get(key), value) for key, value in over.items()}}
+    return overlaid(_inherited(corpora, other, (*asked, name)), {**from_folder, **given})

@@ -96,6 +96,8 @@ def make_run(folder: Path, name: str, **facts: Any) -> dict[str, Any]:
     scores, loop = facts.pop("scores", {}), {**LOOP, **typed, **facts.pop("loop", {})}
     options, validation = facts.pop("options", {}), facts.pop("validation", 0.8)
     run = {**fixed, **facts}
+    encoder = f"{run['model']}-{run['features']}-{run['graph']}"
+    run = {"encoder": encoder if run["init"] == "ssl" else None, **run}
     base = folder / f"{run['task']}-{run['length_s']}s" / name
     cards = []
     for seed in run["seeds"]:
@@ -127,11 +129,12 @@ def detected_clips() -> pd.DataFrame:
 def score_rows(scores: dict[tuple[str, str], float], n_seeds: int) -> pd.DataFrame:
     """Rows of metrics.parquet over all seeds: interval 0.1 to either side, standard deviation 0.02."""
     rows = [
-        {"seed": -1, "metric": metric, "class": klass, "value": value, "std": 0.02, "n_seeds": n_seeds,
+        {"list": "all", "seed": -1, "metric": metric, "class": klass, "value": value, "std": 0.02, "n_seeds": n_seeds,
          "low": value - 0.1, "high": value + 0.1, "n_clips": 60, "n_patients": 9, "reason": ""}
         for (metric, klass), value in scores.items()
     ]  # fmt: skip
-    columns = ["seed", "metric", "class", "value", "std", "n_seeds", "low", "high", "n_clips", "n_patients", "reason"]
+    columns = ["list", "seed", "metric", "class", "value", "std", "n_seeds", "low", "high", "n_clips", "n_patients"]
+    columns += ["reason"]
     return pd.DataFrame(rows, columns=columns)
 
 

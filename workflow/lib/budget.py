@@ -111,8 +111,10 @@ class Estimator:
         return self._extents[corpus]
 
     def _row(self, run: RunSettings, task: str, length_s: int, device: str) -> dict[str, Any] | None:
-        task = "detection" if task == "classification" else task
-        return self._times.get((device, run.model, task, run.graph, run.features, length_s))
+        """A section of `models` that was measured by itself counts before its plug-in."""
+        task, plugin = "detection" if task == "classification" else task, self.config.plugin_of(run.model)
+        keys = [(device, model, task, run.graph, run.features, length_s) for model in (run.model, plugin)]
+        return next((row for key in keys if (row := self._times.get(key)) is not None), None)
 
     def _fit_s(self, job: GpuJob, device: str) -> float | None:
         """All epochs: a step for each batch of training clips, a pass over the validation clips."""

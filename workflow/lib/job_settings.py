@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
+from pipeline.settings.named_models import model_settings
 from pipeline.settings.runs import LOOP_OVERRIDES, MODEL_OVERRIDES, RunSettings
 from pipeline.settings.search import TRIAL
+from workflow.lib.clip_lists import lists_of
 from workflow.lib.inputs import Seeds, compared_lines, parts_myoclonic
 from workflow.lib.paths import encoder_run
 from workflow.lib.readers import hides_names
@@ -121,7 +122,7 @@ def _start(run: RunSettings) -> dict[str, Any]:
 
 def model_options(config: Config, run: RunSettings) -> dict[str, Any]:
     """The section of the run's model, what the run overrides of it, and the switches of `compat` that concern it."""
-    plugin = load_plugin("settings", f"model_{run.model}")
+    plugin = model_settings(config.plugin_of(run.model))
     switches = sorted(plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys())
     own = {name: getattr(config.compat, name) for name in switches}
     return config.models[run.model] | run.overrides.of(*MODEL_OVERRIDES) | own
@@ -134,7 +135,7 @@ def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) 
     if task == "pretraining":
         loop["loss"] = compat.ssl_loss
     return {
-        "model": run.model,
+        "model": config.plugin_of(run.model),
         "options": model_options(config, run),
         "features": config.features[run.features],
         "graph": run.graph,
@@ -165,24 +166,35 @@ def predict(config: Config, task: str, length_s: int) -> dict[str, Any]:
     }
 
 
-def evaluate(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
+def evaluate(config: Config, run: str, task: str, length_s: int, corpus: str | None = None) -> dict[str, Any]:
+    lists = lists_of(config, corpus or config.corpus, task, config.runs[run].scheme)
     return {
         "run": run,
         "task": task,
         "length_s": length_s,
         "scheme": config.runs[run].scheme,
         "evaluation": _evaluation(config),
+        **({"lists": lists} if lists else {}),  # none leaves the settings of other corpora as they were
     }
 
 
 def _evaluation(config: Config) -> dict[str, Any]:
-    return config.evaluation.model_dump(mode="json") | {"threshold_strict": config.compat.threshold_strict}
+    return _intervals(config) | {"threshold_strict": config.compat.threshold_strict}
+
+
+def _intervals(config: Config) -> dict[str, Any]:
+    """The section without its lists, which concern the scores of single runs alone."""
+    return config.evaluation.model_dump(mode="json", exclude={"test_lists"})
 
 
 def occlude(config: Config, run: str) -> dict[str, Any]:
     own = config.runs[run].overrides.of("top_neighbours")
     graphs = {"graphs": config.graphs.model_copy(update=own)} if config.occlusion.graph == "recomputed" else {}
     return {"device": config.device, "occlusion": config.occlusion, **graphs}
+
+
+def learned_graphs(config: Config) -> dict[str, Any]:
+    return {"device": config.device, "learned_graphs": config.learned_graphs}
 
 
 def localise(config: Config, run: str, task: str, length_s: int) -> dict[str, Any]:
@@ -266,5 +278,5 @@ def compat_report(config: Config, seeds: Seeds) -> dict[str, Any]:
         "switches": {name: [way[name] for way in ways] for name in ways[0] if ways[0][name] != ways[1][name]},
         "default_strict": ways[0]["threshold_strict"],
         "published_strict": ways[1]["threshold_strict"],
-        "evaluation": config.evaluation,
+        "evaluation": _intervals(config),
     }

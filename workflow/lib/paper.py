@@ -15,7 +15,7 @@ from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import TRANSFERRED_SEED
 from workflow.lib.inventory import files_of, inventory, run_files
 from workflow.lib.paper_checks import wrong_paper
-from workflow.lib.paths import Paths, run_folder
+from workflow.lib.paths import Paths, encoder_of, run_folder
 from workflow.lib.planning import PlanError, merged
 
 TABLES = tuple(f"table{number:02}" for number in range(1, 11))
@@ -191,6 +191,8 @@ def _of_corpus(config: Config, corpora: Corpora, corpus: str, lines: list[PlanEn
 def _run_entry(config: Config, corpus: str, line: PlanEntry) -> dict[str, Any]:
     chosen: RunSettings = config.runs[line.run]
     told = {name: getattr(chosen, name) for name in ("model", "features", "scheme", "source", "auxiliary")}
+    told["model"] = config.plugin_of(chosen.model)  # rows are of architectures; the cards say the options
+    told["encoder"] = encoder_of(chosen) if chosen.init == "ssl" else None
     told["top_neighbours"] = chosen.overrides.top_neighbours
     return run_files(config, corpus, line) | told | {"detector": _detector(config, corpus, line)}
 

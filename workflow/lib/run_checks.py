@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
+from pipeline.settings.named_models import model_settings
 from pipeline.settings.runs import MODEL_OVERRIDES, RunSettings
 from workflow.lib.paths import encoder_of
 from workflow.lib.readers import choice
@@ -29,7 +29,7 @@ def wrong_runs(config: Config) -> list[str]:
             )
             if value not in known
         ]
-        problems = () if unknown else (*_model(run), *_start(config, run), *_overrides(config, run))
+        problems = () if unknown else (*_model(config, run), *_start(config, run), *_overrides(config, run))
         found += [*unknown, *(f"runs.{name}.{problem}" for problem in problems)]
     return found
 
@@ -58,12 +58,12 @@ def wrong_compat_report(config: Config) -> list[str]:
     return [f"compat_report.{problem}" for problem in wrong]
 
 
-def _plugin(run: RunSettings) -> ModuleType:
-    return load_plugin("settings", f"model_{run.model}")
+def _plugin(config: Config, run: RunSettings) -> ModuleType:
+    return model_settings(config.plugin_of(run.model))
 
 
-def _model(run: RunSettings) -> Iterator[str]:
-    plugin = _plugin(run)
+def _model(config: Config, run: RunSettings) -> Iterator[str]:
+    plugin = _plugin(config, run)
     if run.graph not in plugin.GRAPHS:
         yield f"graph: {run.graph!r} does not fit model {run.model}; {choice(run.graph, plugin.GRAPHS)}"
     if run.init in ("ssl", "imported") and not plugin.PRETRAINS:
@@ -117,12 +117,12 @@ def _transferred(config: Config, run: RunSettings, name: str) -> Iterator[str]:
 
 
 def _overrides(config: Config, run: RunSettings) -> Iterator[str]:
-    chosen, known = run.overrides.of(*MODEL_OVERRIDES), _plugin(run).ModelConfig.model_fields
+    chosen, known = run.overrides.of(*MODEL_OVERRIDES), _plugin(config, run).ModelConfig.model_fields
     for key in chosen.keys() - known.keys():
         yield f"overrides.{key}: model {run.model} has no such setting; {choice(key, list(known))}"
     if run.overrides.top_neighbours is not None and run.graph != "correlation":
         yield f"overrides.top_neighbours: only the correlation graph has it; this run has graph: {run.graph}"
-    if run.overrides.dropout is not None and not _plugin(run).LOOP_DROPOUT:
+    if run.overrides.dropout is not None and not _plugin(config, run).LOOP_DROPOUT:
         own = f"set models.{run.model}.dropout" if "dropout" in known else "it has none"
         yield f"overrides.dropout: model {run.model} does not use the dropout of training; {own}"
     section = config.models[run.model]
@@ -137,7 +137,7 @@ def unlike_source(config: Config, name: str, corpus: str) -> list[str]:
     run = config.runs[name]
     if run.source not in config.corpora or run.model not in config.models or run.features not in config.features:
         return []
-    plugin, timed = _plugin(run), config.features[run.features].kind == "time"
+    plugin, timed = _plugin(config, run), config.features[run.features].kind == "time"
     switches = plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys()
     learnt, used = config.of(run.source).compat, config.of(corpus).compat
     return [

@@ -65,7 +65,7 @@ rule experiments:
     params:
         settings=settings(job_settings.experiments),
         code=code(
-            "experiments", lambda wildcards: f"models.{CFG.runs['dist-ssl'].model}"
+            "experiments", lambda wildcards: model_code(CFG.runs["dist-ssl"].model)
         ),
         classified=lambda wildcards, input: (
             f"--classification-cards {input.classification_cards}"

@@ -18,7 +18,8 @@ rule pretrain:
     params:
         settings=settings(job_settings.pretrain, "encoder", "len"),
         code=code(
-            "pretrain", lambda wildcards: f"models.{wildcards.encoder.split('-')[0]}"
+            "pretrain",
+            lambda wildcards: model_code(wildcards.encoder.split("-")[0]),
         ),
     message:
         "{wildcards.corpus}: pre-train {wildcards.encoder} on {wildcards.len}-s clips"

@@ -63,7 +63,7 @@ rule score_segments:
         code=code(
             "score_segments",
             "corpora.folder",
-            lambda wildcards: f"models.{CFG.runs[CFG.real_segments.run].model}",
+            lambda wildcards: model_code(CFG.runs[CFG.real_segments.run].model),
             lambda wildcards: f"features.{CFG.features[CFG.runs[CFG.real_segments.run].features].kind}",
         ),
         root=CFG.real_segments.root or "",

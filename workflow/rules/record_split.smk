@@ -47,7 +47,7 @@ rule record_split:
         ),
         code=code(
             "record_split",
-            lambda wildcards: f"models.{CFG.runs['dist-scratch'].model}",
+            lambda wildcards: model_code(CFG.runs["dist-scratch"].model),
         ),
     message:
         "{wildcards.corpus}: would a split by recording flatter the model? (trains one more)"

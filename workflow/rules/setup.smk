@@ -90,8 +90,13 @@ def reader(wildcards):
     return f"corpora.{CFG.corpora[wildcards.corpus].reader}"
 
 
+def model_code(model):
+    """The plug-in behind a section of `models`, as `code` names it."""
+    return f"models.{CFG.plugin_of(model)}"
+
+
 def run_model(wildcards):
-    return f"models.{CFG.runs[wildcards.run].model}"
+    return model_code(CFG.runs[wildcards.run].model)
 
 
 onstart:

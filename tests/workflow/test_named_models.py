@@ -1,0 +1,102 @@
+"""Models by name: `like` another section, complete after parsing, with paths, code and settings of their own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.models.__main__ import configured, parameter_counts
+from pipeline.settings.base import SettingsError
+from pipeline.settings.config import Config, parse_config
+from workflow.lib import job_settings, planning
+from workflow.lib.paths import ENCODER, encoder_of, encoder_run
+
+ROOT = Path(__file__).parents[2]
+RUN = {"features": "fft", "graph": "distance", "init": "ssl", "scheme": "four", "label_fraction": 1.0}
+
+
+def values(models: dict[str, Any], run: str = "small") -> dict[str, Any]:
+    """config.yaml with further models, and a run `mine` of one of them."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+    content["models"] |= models
+    content["runs"]["mine"] = RUN | {"model": run}
+    return content
+
+
+def config(models: dict[str, Any], run: str = "small") -> Config:
+    made = parse_config(values(models, run))
+    planning.check(made)
+    return made
+
+
+def test_a_section_takes_over_what_it_does_not_give() -> None:
+    models = {
+        "small": {"like": "dcrnn", "units": 16, "init": {"gate_bias": 1.0}},
+        "shallow": {"like": "small", "layers": 1},
+    }
+    made = config(models)
+    base = made.models["dcrnn"]
+    assert made.models["small"] == base | {"units": 16, "init": {"gate_bias": 1.0}}
+    assert made.models["shallow"] == made.models["small"] | {"layers": 1}
+    assert [made.plugin_of(name) for name in ("dcrnn", "small", "shallow", "lstm")] == ["dcrnn"] * 3 + ["lstm"]
+
+
+def test_an_overlay_of_the_first_section_reaches_those_like_it() -> None:
+    content = values({"small": {"like": "dcrnn", "layers": 1}})
+    content["models"]["dcrnn"]["units"] = 8  # as the preset tiny does
+    assert parse_config(content).models["small"]["units"] == 8
+
+
+def test_a_run_of_a_named_model_has_its_plug_in_its_options_and_an_encoder_of_its_own() -> None:
+    made = config({"small_2": {"like": "dcrnn", "units": 16}}, "small_2")
+    train = job_settings.train(made, "mine", "detection", 12, 0)
+    assert (train["model"], train["options"]["units"]) == ("dcrnn", 16)
+    encoder = encoder_of(made.runs["mine"])
+    assert encoder == "small_2-fft-distance" != encoder_of(made.runs["dist-ssl"])
+    assert re.fullmatch(ENCODER, encoder)
+    pretrain = job_settings.pretrain(made, encoder, 12)
+    assert (pretrain["model"], pretrain["options"]["units"]) == ("dcrnn", 16)
+    assert encoder_run(encoder).model == "small_2"
+
+
+def test_the_name_alone_changes_no_settings_of_a_job() -> None:
+    """Another name for the same options trains the same model: names are in paths only."""
+    made = config({"small": {"like": "dcrnn"}})
+    own, same = (job_settings.train(made, run, "detection", 12, 0) for run in ("mine", "dist-ssl"))
+    assert job_settings.as_text(own) == job_settings.as_text(same)
+
+
+def test_parameters_of_named_models_are_counted() -> None:
+    made = config({"small": {"like": "dcrnn", "units": 16}})
+    found = {row[:3]: row.parameters for row in parameter_counts(configured(made))}
+    key = ("detection", "distance")
+    assert found["small", *key] < found["dcrnn", *key] == 168_641
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"small": {"like": "dcrn"}}, r"models.small.like: 'dcrn' is not another model; there are dcrnn, "),
+        ({"small": {"like": "small"}}, "models.small.like: 'small' is not another model"),
+        ({"small": {"like": "more"}, "more": {"like": "small"}}, r"models.more.like: 'small' is not another model"),
+        ({"small": {"like": ["dcrnn"]}}, "models.small.like: .* is not another model"),
+        ({"lstm": {"like": "dcrnn"}}, "models.lstm.like: lstm is a plug-in of its own"),
+        ({"small": {"units": 16}}, "models.small: there is no pipeline/settings/model_small.py; .*like: <other model>"),
+        ({"small": {"like": "dcrnn", "unit": 16}}, "models.small.unit: unknown key; did you mean 'units'"),
+        ({"small-2": {"like": "dcrnn"}}, "models.small-2: a model is named in small letters, digits and _"),
+        ({"small": 3}, r"models.small: Input should be a valid dictionary"),
+        ({"small": {"like": "dcrnn", "unit": 1}, "big": {"like": "dcrnn", "layers": 0}}, "small.unit.*\n.*big.layers"),
+    ],
+)
+def test_what_is_no_model_stops_by_its_key(models: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_config(values(models))
+
+
+def test_the_checks_of_a_run_look_at_the_plug_in() -> None:
+    with pytest.raises(planning.PlanError, match=r"runs.mine.graph: 'distance' does not fit model narrow; .*there is n"):
+        config({"narrow": {"like": "lstm", "units": 8}}, "narrow")
+    with pytest.raises(planning.PlanError, match=r"runs.mine.model: 'smal' is not in models; did you mean 'small'"):
+        config({"small": {"like": "dcrnn"}}, "smal")
