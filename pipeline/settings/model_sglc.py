@@ -1,0 +1,68 @@
+"""models.sglc: the spatio-graph learning cell, whose graph is estimated anew every second (docs/sglc.md)."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.settings.base import Count, NotNegative, Section, Share
+from pipeline.settings.model_dcrnn import InitSettings
+
+GRAPHS: tuple[str, ...] = ("correlation",)  # the prior graph of a clip
+PRETRAINS = True
+LOOP_DROPOUT = True  # training.<task>.<length>.dropout is used, by the head
+
+
+class RegulariserSettings(Section):
+    """Weights of what is added to the loss for the learned graphs; 0: not computed."""
+
+    smooth: NotNegative
+    degree: NotNegative
+    sparsity: NotNegative
+
+
+class ModelConfig(Section):
+    """The section as it stands in config.yaml. `published` and `corrected` mark what only one variant reads."""
+
+    variant: Literal["published", "corrected"]
+    adjacency: Literal["learned", "prior", "uniform", "random"]  # published: learned
+    units: Count
+    layers: Count
+    pretraining_layers: Count
+    allow_depth_mismatch: bool  # fine-tuning then takes the first layers of a deeper encoder
+    ggnn_steps: Count
+    learner_units: Count
+    heads: Count
+    mixing: Share  # share of the graph before (published), of the prior or the graph before (corrected)
+    attention_dropout: float = Field(ge=0, lt=1)  # published: of attention weights; corrected: of edges, before softmax
+    sparsify: Literal["topk", "eps"]  # corrected
+    keep_edges: Count  # corrected, topk: edges kept of each row beside its self-loop
+    edge_threshold: Share  # published, and corrected with eps: a smaller attention weight is no edge
+    recurrence: Literal["anchored", "recurrent"]  # corrected: what `mixing` mixes in: the prior, or the second before
+    support: Literal["prior", "all"]  # corrected: pairs that may have an edge: those of the prior, or all
+    decoder_tied: bool
+    regularisers: RegulariserSettings
+    init: InitSettings
+
+    @model_validator(mode="after")
+    def _equal_depth(self) -> "ModelConfig":
+        if self.pretraining_layers < self.layers:
+            raise ValueError(
+                f"pretraining_layers: {self.pretraining_layers} layers cannot start a classifier of {self.layers}; "
+                "make them equal"
+            )
+        if self.pretraining_layers != self.layers and not self.allow_depth_mismatch:
+            raise ValueError(
+                f"pretraining_layers: {self.pretraining_layers}, but layers: {self.layers}; make them equal, or say "
+                "allow_depth_mismatch: true (as published: the first layers are taken)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _published_learns(self) -> "ModelConfig":
+        if self.variant == "published" and self.adjacency != "learned":
+            raise ValueError(f"adjacency: {self.adjacency} goes with variant: corrected; published has only learned")
+        return self
+
+
+class ModelSettings(ModelConfig):
+    """What a job gets: the section; no switch of `compat` concerns it."""
