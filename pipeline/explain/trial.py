@@ -9,13 +9,13 @@ import pandas as pd
 from pipeline.explain.answers import difference
 from pipeline.explain.localisation_summary import main_case
 from pipeline.explain.measured import mean_of, measured
+from pipeline.metrics.evaluation import OVER_SEEDS, of_list
 from pipeline.settings.experiments import ExperimentSettings
 
 NULLS = {
     "null_electrodes": "the same seconds on permuted electrodes",
     "null_seconds": "the same electrodes in permuted seconds",
 }
-OVER_SEEDS = -1
 
 
 def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSettings) -> Iterator[dict[str, Any]]:
@@ -52,7 +52,7 @@ def localisation_answers(tables: Sequence[pd.DataFrame], settings: ExperimentSet
 def pooled_metrics(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Mean of every metric over the corpora (run, task, length_s, metric, class, value, lowest, highest, n_corpora)."""
     whole = pd.concat(tables, ignore_index=True)
-    whole = whole[whole["seed"] == OVER_SEEDS]
+    whole = of_list(whole[whole["seed"] == OVER_SEEDS])
     keys = ["run", "task", "length_s", "metric", "class"]
     found = whole.groupby(keys, sort=True)["value"].agg(value="mean", lowest="min", highest="max", n_corpora="count")
     return found.reset_index()

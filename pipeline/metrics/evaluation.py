@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.metrics.calibration import classification_calibration, detection_calibration
 from pipeline.metrics.clip_metrics import Key, classification_metrics, detection_metrics, reason
 from pipeline.metrics.intervals import interval, patient_weights
+from pipeline.settings.clip_lists import ALL
 from pipeline.settings.evaluation import EvaluationSettings
 
 OVER_SEEDS = -1
@@ -79,6 +80,11 @@ def metrics_table(seeds: Sequence[Predicted], classes: tuple[str, ...], settings
     table = table.astype(dict.fromkeys(["value", "std", "low", "high"], np.float64))
     table.loc[table["metric"] == "temperature", ["low", "high"]] = np.nan  # was fitted on other clips
     return table.assign(n_clips=n_clips, n_patients=n_patients)[COLUMNS]
+
+
+def of_list(metrics: pd.DataFrame, name: str = ALL) -> pd.DataFrame:
+    """Rows of metrics.parquet that were scored on one list of test clips: every reader wants one, or mixes them."""
+    return metrics[metrics["list"] == name].reset_index(drop=True)
 
 
 def _everything(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.metrics.evaluation import of_list
 from pipeline.metrics.roc import sensitivity_at
 from pipeline.report.confusion import confusion_numbers, draw_matrix
 from pipeline.report.figure_cells import BEST_BASELINE
@@ -88,7 +89,7 @@ def figure05(results: Results, settings: FigureSettings) -> PaperFigure:
 
 def _median_run(results: Results, entry: RunEntry) -> dict[str, Any] | None:
     """The seed whose AUROC is the median (the lower of two), its curve and sensitivity; None: no AUROC."""
-    rows = read_table(entry.metrics)
+    rows = of_list(read_table(entry.metrics))
     rows = rows[(rows["metric"] == "auroc") & (rows["seed"] >= 0)].sort_values(["value", "seed"], kind="stable")
     if not len(rows) or rows["value"].isna().any():
         return None

@@ -4,16 +4,16 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.metrics.evaluation import OVER_SEEDS
+from pipeline.metrics.evaluation import OVER_SEEDS, of_list
 from pipeline.report.curves import RunCurves, SeedCurves
 from pipeline.report.inventory import RunEntry
 from pipeline.store import read_json, read_table
 
 
 def over_seeds(entry: RunEntry) -> pd.DataFrame:
-    """Rows over all seeds, one a (metric, class): value, std, low, high, n_seeds, n_clips, n_patients, reason."""
-    rows = read_table(entry.metrics)
-    return rows[rows["seed"] == OVER_SEEDS].reset_index(drop=True)
+    """Rows of all test clips over all seeds, one a (metric, class): value, std, low, high, n_seeds, n_clips, reason …"""
+    rows = of_list(read_table(entry.metrics))
+    return rows[rows["seed"] == OVER_SEEDS].drop(columns="list").reset_index(drop=True)
 
 
 def read_curves(entry: RunEntry) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Score the test predictions of a run, over its seeds (Tang et al. 2022, Tables 2 and 6).
 
-In: predictions and card of every seed, in one order; the splits that `check_splits` found clean. Out: metrics.parquet
-(run, task, length_s, seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients,
-reason) and curves.json (per seed: fpr, tpr, recall, precision, point, reliability, reliability_scaled, confusion;
+In: predictions and card of every seed, in one order; the splits that `check_splits` found clean; the seizures of the
+test recordings where a list of test clips is read (docs/sglc.md). Out: metrics.parquet (run, task, length_s, list of
+test clips, seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients, reason) and, of
+all test clips, curves.json (per seed: fpr, tpr, recall, precision, point, reliability, reliability_scaled, confusion;
 classification has the curves per class under `classes`). What is `scaled` had its temperature fitted on the validation
 clips (docs/statistics.md); ranking and operating point are of the probabilities as they were predicted.
 """
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 
 from pipeline.clips import classes as scheme_classes
 from pipeline.metrics.calibration import fit_temperature, rescaled
+from pipeline.metrics.clip_lists import NamedList, listed, named_lists
 from pipeline.metrics.curves import model_curves
 from pipeline.metrics.evaluation import Predicted, metrics_table
 from pipeline.metrics.thresholds import predict
 from pipeline.settings.base import Section, parse_settings
+from pipeline.settings.clip_lists import ClipList
 from pipeline.settings.clips import Task
 from pipeline.settings.evaluation import EvaluationSettings
 from pipeline.stages import command
-from pipeline.store import read_json, read_table, write_json, write_table
+from pipeline.store import read_json, read_table, read_tables, write_json, write_table
 
 
 class Settings(Section):
@@ -34,6 +37,7 @@ class Settings(Section):
     length_s: int
     scheme: str
     evaluation: EvaluationSettings
+    lists: dict[str, ClipList] = {}
 
 
 def read_predicted(path: Path, card: dict[str, Any], classes: tuple[str, ...], *, strict: bool) -> Predicted:
@@ -77,6 +81,28 @@ def check_patients(seeds: list[Predicted], splits: pd.DataFrame, path: Path) -> 
             raise command.StageError(f"seeds {seeds[0].seed} and {one.seed} predicted different test clips")
 
 
+def listed_metrics(
+    seeds: list[Predicted], lists: list[NamedList], classes: tuple[str, ...], settings: EvaluationSettings
+) -> pd.DataFrame:
+    """The metrics of every list of test clips, `all` first; each row bears the name of its list."""
+    tables = []
+    for chosen in lists:
+        table = metrics_table([listed(one, chosen) for one in seeds], classes, settings)
+        table.insert(0, "list", chosen.name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def lists_of(
+    predictions: Path, lists: dict[str, ClipList], *, splits: pd.DataFrame, seizures: list[Path]
+) -> list[NamedList]:
+    """`all` and the lists named, on the test clips of one seed's predictions."""
+    table = read_table(predictions, ["clip", "recording", "patient", "split", "start_s", "code"]) if lists else None
+    test = pd.DataFrame() if table is None else table[table["split"] == "test"]
+    patients = set(splits.loc[splits["split"] == "test", "patient"])
+    return named_lists(lists, test, patients=patients, seizures=read_tables(seizures) if seizures else None)
+
+
 def main() -> None:
     """Read, score, write."""
     parser = command.parser(__doc__)
@@ -84,6 +110,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     for name in ("splits", "metrics", "curves"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--seizures", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
@@ -92,10 +119,12 @@ def main() -> None:
     strict = settings.evaluation.threshold_strict
     pairs = zip(arguments.predictions, cards, strict=True)
     seeds = [read_predicted(path, card, classes, strict=strict) for path, card in pairs]
-    check_patients(seeds, read_table(arguments.splits), arguments.splits)
+    splits = read_table(arguments.splits)
+    check_patients(seeds, splits, arguments.splits)
+    lists = lists_of(arguments.predictions[0], settings.lists, splits=splits, seizures=arguments.seizures)
     if not len(seeds[0].labels):
         log.warning("%s: no test clip; every metric is without a value", arguments.predictions[0])
-    table = metrics_table(seeds, classes, settings.evaluation)
+    table = listed_metrics(seeds, lists, classes, settings.evaluation)
     head: dict[str, Any] = {"run": settings.run, "task": settings.task, "length_s": settings.length_s}
     for place, (name, value) in enumerate(head.items()):
         table.insert(place, name, value)
@@ -103,7 +132,15 @@ def main() -> None:
     bins = settings.evaluation.calibration_bins
     write_json(arguments.curves, head | curves(seeds, cards, classes, bins=bins))
     for row in table[(table["seed"] == -1) & (table["class"] == "")].to_dict("records"):
-        log.info("%s %.4f [%.4f, %.4f] %s", row["metric"], row["value"], row["low"], row["high"], row["reason"])
+        log.info(
+            "%s: %s %.4f [%.4f, %.4f] %s",
+            row["list"],
+            row["metric"],
+            row["value"],
+            row["low"],
+            row["high"],
+            row["reason"],
+        )
 
 
 def curves(

@@ -167,7 +167,9 @@ def test_localisation_over_corpora_uses_focal_clips_under_the_main_rule():
 
 
 def test_metrics_are_averaged_over_corpora():
-    head = {"run": "dist-ssl", "task": "detection", "length_s": 12, "metric": "auroc", "class": ""}
-    tables = [pd.DataFrame([head | {"seed": -1, "value": v}, head | {"seed": 0, "value": 0.0}]) for v in (0.8, 0.9)]
+    head = {"run": "dist-ssl", "task": "detection", "length_s": 12, "metric": "auroc", "class": "", "list": "all"}
+    other = head | {"list": "short", "seed": -1, "value": 0.1}  # another list of test clips
+    mean, one = head | {"seed": -1}, head | {"seed": 0, "value": 0.0}
+    tables = [pd.DataFrame([mean | {"value": v}, one, other]) for v in (0.8, 0.9)]
     (row,) = pooled_metrics(tables).to_dict("records")
     assert (row["value"], row["lowest"], row["highest"], row["n_corpora"]) == (pytest.approx(0.85), 0.8, 0.9, 2)

@@ -142,7 +142,7 @@ def _run_files(folder: Path, task: str) -> None:
         names,
         EvaluationSettings(bootstrap=20, confidence=0.95, seed=0, threshold_strict=False, calibration_bins=10),
     )
-    write_table(folder / f"{task}-metrics.parquet", table.assign(run="dist", task=task, length_s=LENGTH_S))
+    write_table(folder / f"{task}-metrics.parquet", table.assign(list="all", run="dist", task=task, length_s=LENGTH_S))
     card = {"threshold": 0.5 if task == "detection" else None}
     write_json(folder / f"{task}-curves.json", curves(seeds, [card], names, bins=10))
 

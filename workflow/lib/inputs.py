@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
+from workflow.lib.clip_lists import lists_of
 from workflow.lib.corpus import Corpora
 from workflow.lib.inventory import files_of, run_files
 from workflow.lib.paths import Paths, encoder_of, encoder_run, grid_of, neighbours_of
@@ -201,7 +202,17 @@ class Inputs:
             "predictions": self.of_seeds(wildcards, "predictions.parquet"),
             "cards": self.of_seeds(wildcards, "card.json"),
             "splits": self.paths.of("splits.parquet").format(corpus=wildcards.corpus),
+            **self.of_lists(wildcards.corpus, wildcards.task, self.config.runs[wildcards.run].scheme),
             **proof,
+        }
+
+    def of_lists(self, corpus: str, task: str, scheme: str) -> dict[str, list[str]]:
+        """Files of the lists of test clips, and the seizures that their markers count; empty where there are none."""
+        lists = lists_of(self.config, corpus, task, scheme).values()
+        indexed = self.paths.of("index/{shard}.seizures.parquet")
+        return {
+            "lists": [path for one in lists for path in one.files],
+            "seizures": self.tables(indexed, "test", corpus=corpus) if any(one.clips for one in lists) else [],
         }
 
     def of_qc(self, wildcards: Any) -> dict[str, Any]:

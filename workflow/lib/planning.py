@@ -24,7 +24,8 @@ def check(config: Config) -> None:
     """Stop on a plan, run or corpus that refers to something which config.yaml does not hold."""
     problems = [
         *wrong_runs(config), *_wrong_plan(config), *_wrong_segments(config), *_wrong_electrodes(config),
-        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config), *wrong_values(config), *wrong_lists(config),
+        *_wrong_derivations(config), *wrong_corpora(config), *wrong_compat_report(config), *wrong_values(config),
+        *wrong_lists(config),
     ]  # fmt: skip
     for where, corpora in (("corpus", [config.corpus]), ("trial.corpora", config.trial.corpora)):
         for name in corpora:

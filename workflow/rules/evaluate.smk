@@ -14,11 +14,12 @@ rule evaluate:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings(job_settings.evaluate, "run", "task", "len"),
+        settings=settings(job_settings.evaluate, "run", "task", "len", "corpus"),
         code=code("evaluate"),
     message:
         "{wildcards.corpus}: score {wildcards.run} on {wildcards.len}-s {wildcards.task}"
     shell:
         "python -m pipeline.stages.evaluate --settings {params.settings:q} --code {params.code} --log {log}"
         " --predictions {input.predictions} --cards {input.cards} --splits {input.splits}"
+        " --seizures {input.seizures}"
         " --metrics {output.metrics} --curves {output.curves}"
