@@ -11,7 +11,7 @@ from pipeline.store import read_json, read_table
 
 
 def over_seeds(entry: RunEntry) -> pd.DataFrame:
-    """Rows of all test clips over all seeds, one a (metric, class): value, std, low, high, n_seeds, n_clips, reason …"""
+    """Rows of all test clips over all seeds, one a (metric, class): value, std, low, high, n_seeds, n_clips …"""
     rows = of_list(read_table(entry.metrics))
     return rows[rows["seed"] == OVER_SEEDS].drop(columns="list").reset_index(drop=True)
 

@@ -47,7 +47,7 @@ class ClipList(Section):
 
 
 class EvaluationSection(EvaluationConfig):
-    """The section as it stands in config.yaml: how scores get their intervals, and the lists that they are given for."""
+    """The section as it stands in config.yaml: how scores get their intervals, and the lists that they are of."""
 
     test_lists: dict[str, ClipList]
 
