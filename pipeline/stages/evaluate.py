@@ -1,9 +1,9 @@
 """Score the test predictions of a run, over its seeds (Tang et al. 2022, Tables 2 and 6).
 
 In: predictions and card of every seed, in one order; the splits that `check_splits` found clean; the seizures of the
-test recordings where a list of test clips is read (docs/sglc.md). Out: metrics.parquet (run, task, length_s, list of
-test clips, seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients, reason) and, of
-all test clips, curves.json (per seed: fpr, tpr, recall, precision, point, reliability, reliability_scaled, confusion;
+test recordings where a list of test clips is read (docs/sglc.md). Out: metrics.parquet (run, task, length_s, list,
+seed or -1 for all seeds, metric, class, value, std, n_seeds, low, high, n_clips, n_patients, reason) and, of all test
+clips, curves.json (per seed: fpr, tpr, recall, precision, point, reliability, reliability_scaled, confusion;
 classification has the curves per class under `classes`). What is `scaled` had its temperature fitted on the validation
 clips (docs/statistics.md); ranking and operating point are of the probabilities as they were predicted.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pipeline.clips import classes as scheme_classes
 from pipeline.metrics.calibration import fit_temperature, rescaled
@@ -37,7 +38,7 @@ class Settings(Section):
     length_s: int
     scheme: str
     evaluation: EvaluationSettings
-    lists: dict[str, ClipList] = {}
+    lists: dict[str, ClipList] = Field(default_factory=dict)
 
 
 def read_predicted(path: Path, card: dict[str, Any], classes: tuple[str, ...], *, strict: bool) -> Predicted:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.clips import cut_clips
 from pipeline.findings import Findings
-from pipeline.metrics.clip_lists import ALL, listed, named_lists, places_of
+from pipeline.metrics.clip_lists import ALL, NamedList, listed, named_lists, places_of
 from pipeline.metrics.clip_metrics import Key, class_metrics
 from pipeline.metrics.evaluation import Predicted, metrics_table, of_list
 from pipeline.settings.base import SettingsError
@@ -76,7 +76,7 @@ def test_published_numbers_of_eight_classes_are_read_by_their_names(tmp_path: Pa
     """In the published eight-class lists generalised is 3 and tonic-clonic 6; here they are 1 and 6."""
     names = ["FN", "SP", "CP", "GN", "AB", "TN", "TC"]
     assert len(resolved(tmp_path, "a_s1_t0.edf,3,1\na_s1_t0.edf,6,3\n", labels=names)) == 2
-    with pytest.raises(SettingsError, match="1 of 1 clips are of another type .*a_s1_t0, seizure 1: SP, here gnsz"):
+    with pytest.raises(SettingsError, match=r"1 of 1 clips are of another type .*a_s1_t0, seizure 1: SP, here gnsz"):
         resolved(tmp_path, "a_s1_t0.edf,1,1\n", labels=names)
 
 
@@ -118,7 +118,7 @@ def test_lists_of_patients(tmp_path: Path) -> None:
     [{}, {"clips": "a", "patients": "b"}, {"patients": "b", "labels": ["CF"]}, {"without": ["a"], "schemes": []}],
 )
 def test_a_list_has_one_rule(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="give one of|only a list of clips|at least 1"):
+    with pytest.raises(ValueError, match=r"give one of|only a list of clips|at least 1"):
         ClipList.model_validate(wrong)
 
 
@@ -132,9 +132,8 @@ def predicted(counts: tuple[int, ...]) -> Predicted:
 def test_each_list_is_scored_by_itself_and_its_rows_bear_its_name() -> None:
     """The metrics of a list are those of its clips alone, and no reader sees two lists in one column."""
     one = predicted((6, 5, 4, 3))
-    (short,) = [chosen for chosen in named_lists({}, pd.DataFrame(), patients=(), seizures=None)]
-    other = type(short)("short", np.array([f"c{k}" for k in range(3, 9)]))
-    table = listed_metrics([one], [short, other], CLASSES, SETTINGS)
+    other = NamedList("short", np.array([f"c{k}" for k in range(3, 9)]))
+    table = listed_metrics([one], [NamedList(ALL, None), other], CLASSES, SETTINGS)
     assert list(dict.fromkeys(table["list"])) == [ALL, "short"]
     pd.testing.assert_frame_equal(of_list(table).drop(columns="list"), metrics_table([one], CLASSES, SETTINGS))
     alone = metrics_table([listed(one, other)], CLASSES, SETTINGS)
@@ -147,7 +146,7 @@ def test_each_list_is_scored_by_itself_and_its_rows_bear_its_name() -> None:
 def test_all_classes_reported() -> None:
     """Each of K classes has its recall and AUROC, on a list without any clip of a class too: then with a reason."""
     one = predicted((6, 5, 4, 0))
-    rows = listed_metrics([one], named_lists({}, pd.DataFrame(), patients=(), seizures=None), CLASSES, SETTINGS)
+    rows = listed_metrics([one], [NamedList(ALL, None)], CLASSES, SETTINGS)
     for metric in ("recall", "auroc"):
         found = rows[(rows["metric"] == metric) & (rows["seed"] == -1)].set_index("class")
         assert list(found.index) == list(CLASSES)
