@@ -129,7 +129,10 @@ def twin_of(config: Config) -> str:
 
 
 def grid_plan(config: Config) -> list[PlanEntry]:
-    """Every run that learns on the corpus alone, on every task that it is meant for and every length."""
+    """Every run that learns on the corpus alone, on every task that it is meant for and every length.
+
+    Runs with a share of the labels are left to the target label_fraction.
+    """
     full = [
         PlanEntry.model_validate(
             {
@@ -141,7 +144,7 @@ def grid_plan(config: Config) -> list[PlanEntry]:
             }
         )
         for run, chosen in config.runs.items()
-        if chosen.source is None and not run.startswith(TRIAL)
+        if chosen.source is None and chosen.label_fraction == 1 and not run.startswith(TRIAL)
         for task in tasks_of(chosen)
         for length in LENGTHS_S
     ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.config import Config
 from pipeline.settings.named_models import model_settings
 from pipeline.settings.runs import MODEL_OVERRIDES, RunSettings
@@ -118,8 +119,14 @@ def _transferred(config: Config, run: RunSettings, name: str) -> Iterator[str]:
 
 def _overrides(config: Config, run: RunSettings) -> Iterator[str]:
     chosen, known = run.overrides.of(*MODEL_OVERRIDES), _plugin(config, run).ModelConfig.model_fields
-    for key in chosen.keys() - known.keys():
+    foreign = chosen.keys() - known.keys()
+    for key in foreign:
         yield f"overrides.{key}: model {run.model} has no such setting; {choice(key, list(known))}"
+    if chosen and not foreign:
+        try:
+            parse_section(_plugin(config, run).ModelConfig, config.models[run.model] | chosen, where="overrides")
+        except SettingsError as error:
+            yield str(error)
     if run.overrides.top_neighbours is not None and run.graph != "correlation":
         yield f"overrides.top_neighbours: only the correlation graph has it; this run has graph: {run.graph}"
     if run.overrides.dropout is not None and not _plugin(config, run).LOOP_DROPOUT:
