@@ -17,6 +17,7 @@ from pipeline.settings.simulation import SimulationSettings, Split
 if TYPE_CHECKING:
     from pipeline.corpora.scalp.files import Writer
 
+SETTINGS = SimulationSettings
 KINDS = ("CF", "GN", "AB", "CT")
 
 

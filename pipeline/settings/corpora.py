@@ -3,13 +3,25 @@
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.settings.base import Count, Number, Section, Seed, Share
+from pipeline.settings.driven import DrivenSettings
 from pipeline.settings.simulation import READER_OF, SimulationSettings
 
 Split = Literal["train", "validation", "test"]
 PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # `~` is the home folder: no shell has seen it
+
+
+def _of_its_generator(values: Any) -> Any:
+    """The section `simulate` as the generator that it names reads it: an error is then about that one's keys."""
+    if not isinstance(values, dict):
+        return values
+    kind = DrivenSettings if values.get("generator") == "driven_scalp" else SimulationSettings
+    return kind.model_validate(values)
+
+
+Simulated = Annotated[SimulationSettings | DrivenSettings | None, BeforeValidator(_of_its_generator)]
 
 
 class SplitSettings(Section):
@@ -41,7 +53,7 @@ class CorpusSettings(Section):
     pseudonym_key: PathText | None  # file with a secret; None: made at random in results/<corpus>/private/key
     root: PathText | None  # None: made by `simulate` below results/<corpus>/corpus
     splits: SplitSettings
-    simulate: SimulationSettings | None  # not used where there is a root
+    simulate: Simulated  # not used where there is a root
     compat: dict[str, Any] = Field(default_factory=dict)  # switches of `compat`, for this corpus alone
     folds: FoldSettings | None = None  # None: a corpus of its own
 

@@ -4,19 +4,19 @@ In: settings. Out: the manifest of the shard; the tree below --root and --truth.
 """
 
 from pathlib import Path
+from typing import Any
 
 from pipeline.corpora.shards import manifest_rows, write_manifest
 from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin
-from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.simulation import SimulationSettings
+from pipeline.settings.base import Section, SettingsError, parse_section, parse_settings
 from pipeline.stages.command import StageError, parser, run, start
 
 
 class Settings(Section):
     """Sections of config.yaml that this stage uses."""
 
-    simulate: SimulationSettings
+    simulate: dict[str, Any]  # of the generator that it names: typed by its SETTINGS
 
 
 def main() -> None:
@@ -29,8 +29,11 @@ def main() -> None:
     options.add_argument("--manifest", type=Path, required=True, help="TSV with every file made, its size and time")
     args = options.parse_args()
     log = start(args)
-    settings = parse_settings(Settings, args.settings).simulate
-    corpus = load_plugin("corpora", settings.generator)
+    values = parse_settings(Settings, args.settings).simulate
+    if not isinstance(values.get("generator"), str):
+        raise SettingsError("--settings: simulate.generator: this key is missing")
+    corpus = load_plugin("corpora", values["generator"])
+    settings = parse_section(corpus.SETTINGS, values, where="simulate")
     known = {one.patient: one for one in corpus.patients(settings)}
     files = []
     try:
