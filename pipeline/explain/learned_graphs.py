@@ -27,9 +27,12 @@ class GraphLearner(Protocol):
 
 @runtime_checkable
 class HeadedLearner(Protocol):
-    """One that has several heads: what each of them attends to before they are averaged, (layers, b, t, p, n, n)."""
+    """One that has several heads: what each of them attends to before they are averaged, (layers, b, t, p, n, n).
 
-    def head_graphs(self, x: Tensor, lengths: Tensor, supports: Tensor) -> Tensor: ...
+    None where this model's options leave nothing to learn.
+    """
+
+    def head_graphs(self, x: Tensor, lengths: Tensor, supports: Tensor) -> Tensor | None: ...
 
 
 class NoGraph(ValueError):
@@ -59,8 +62,9 @@ def _block(model: GraphLearner, batch: Batch, data: ClipData) -> GraphBlock:
     disagreement = np.full(A.shape[:3], np.nan)
     if isinstance(model, HeadedLearner):
         with autocast(batch.x.device, data.settings.device):
-            heads = model.head_graphs(batch.x, batch.lengths, batch.supports).float().transpose(0, 1)
-        disagreement = head_disagreement(heads.cpu().numpy())
+            heads = model.head_graphs(batch.x, batch.lengths, batch.supports)  # l b t p n n
+        if heads is not None:
+            disagreement = head_disagreement(heads.float().transpose(0, 1).cpu().numpy())
         disagreement[np.broadcast_to(padding.cpu().numpy()[:, None], disagreement.shape)] = np.nan
     return GraphBlock(A.cpu().numpy(), prior.float().cpu().numpy(), batch.lengths.cpu().numpy(), disagreement)
 
@@ -69,7 +73,8 @@ def measures(block: GraphBlock, clips: pd.DataFrame, electrodes: list[str]) -> p
     """One row for each clip, layer and valid second (both counted from 1) of a block.
 
     clips: of the block's clips, in their order, the columns that each row repeats. Columns: entropy of the rows (mean,
-    least, most; in nats, and as shares of log n), |A_t - A_0|_F, sum off the diagonal, hub, disagreement of the heads.
+    least, most; in nats, and as shares of log n) and of the prior's (mean, nats), |A_t - A_0|_F, sum off the diagonal,
+    hub, disagreement of the heads (nats).
     """
     c, layers, t = block.A.shape[:3]
     n = len(electrodes)
@@ -80,6 +85,7 @@ def measures(block: GraphBlock, clips: pd.DataFrame, electrodes: list[str]) -> p
     for name, kind in (("mean", np.mean), ("min", np.min), ("max", np.max)):
         values = kind(entropy, axis=-1).ravel()
         made[f"entropy_{name}"], made[f"entropy_{name}_share"] = values, values / np.log(n)
+    made["entropy_prior"] = row_entropy(block.prior).mean(axis=-1)[place]
     made["distance_from_prior"] = distance(block.A, block.prior[:, None, None]).ravel()
     made["off_diagonal"] = off_diagonal(block.A).ravel()
     names = np.array([*electrodes, ""], dtype=object)

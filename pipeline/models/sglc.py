@@ -13,6 +13,7 @@ anchors every A_t in the clip's prior A_0; beyond a clip's end state and graph a
 Axes: b clip, t second, n electrode, f feature, h hidden, p head. Inside this file time comes first, (t, b, n, f).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -21,10 +22,12 @@ from torch import Tensor, nn
 
 from pipeline.models._sglc_ggnn import GGNN, both_ways
 from pipeline.models._sglc_graphs import published_prior, random_graph, row_stochastic_prior, uniform_graph
+from pipeline.models._sglc_heads import layer_heads
 from pipeline.models._sglc_learner import CorrectedLearner, PublishedLearner
 from pipeline.models._sglc_penalties import penalties
 from pipeline.settings.model_sglc import ModelSettings
 
+Step = Callable[[Tensor, list[Tensor]], list[Tensor]]
 FIXED = {"uniform": uniform_graph, "random": random_graph}
 
 
@@ -168,6 +171,44 @@ class Classifier(nn.Module):
         """Logits (b, classes) of the top layer's last state (b, n, h)."""
         return self.linear(torch.relu(self.dropout(h))).max(dim=1).values
 
+    # To share work between inputs that agree up to a second (occlusion). Carried: graph, then state, of each layer.
+
+    @property
+    def causal(self) -> bool:
+        """Whether what is carried depends on no later second; published, the upper layer's graph does (defect 9)."""
+        return not self.encoder.published
+
+    def operator(self, supports: Tensor) -> Tensor:
+        """A_0 (n, n) of a clip's supports (1, n, n)."""
+        return supports[0]
+
+    def encode(self, x: Tensor, operator: Tensor) -> list[Tensor]:
+        """Graph (t, b, n, n) and state (t, b, n, h) of every layer after every second, of x (b, t, n, f)."""
+        lengths = torch.full((len(x),), x.shape[1], device=x.device)
+        return [part for trace in self.traces(x, lengths, operator[None]) for part in (trace.graphs, trace.states)]
+
+    def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor:
+        """What layer 1 is given of each second: x itself, (t, b, n, f)."""
+        return x.transpose(0, 1)
+
+    def begin(self, operator: Tensor) -> list[Tensor]:
+        """Graph (1, n, n) and state (1, n, h) of each layer before the first second."""
+        state = operator.new_zeros(1, len(operator), self.encoder.units)
+        return [operator[None], state] * len(self.encoder.layers)
+
+    def stepper(self, operator: Tensor) -> Step:
+        """One second: (x (1, b, n, f), what each layer carries) -> what it carries after it."""
+
+        def step(x: Tensor, carried: list[Tensor]) -> list[Tensor]:
+            after: list[Tensor] = []
+            A_0 = operator.expand(x.shape[1], -1, -1)
+            for layer, A, s in zip(self.encoder.stack(), carried[::2], carried[1::2], strict=True):
+                x, graphs = layer(x, s, A, A_0)
+                after += [graphs[0], x[0]]
+            return after
+
+        return step
+
     def regularised(self, x: Tensor, lengths: Tensor, supports: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits, and what the graphs are penalised by: `smooth`, `degree` and `sparsity`, each one number."""
         traces = self.traces(x, lengths, supports)
@@ -178,6 +219,17 @@ class Classifier(nn.Module):
         found = torch.stack([trace.graphs for trace in self.traces(x, lengths, supports)]).transpose(1, 2)
         beyond = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
         return found.masked_fill(beyond[None, :, :, None, None], torch.nan)
+
+    def head_graphs(self, x: Tensor, lengths: Tensor, supports: Tensor) -> Tensor | None:
+        """What each head attends to, (layers, b, t, p, n, n); None where no graph is learned."""
+        A_0, traces, found = _prior(supports, x), self.traces(x, lengths, supports), []
+        current, first = x.transpose(0, 1), A_0
+        for layer, trace in zip(self.encoder.stack(), traces, strict=True):
+            if layer.learner is None:
+                return None
+            found.append(layer_heads(layer.learner, current, trace.states, trace.graphs, first, A_0))
+            current, first = trace.states, trace.graphs[-1] if self.encoder.published else A_0
+        return torch.stack(found).transpose(1, 2)
 
 
 def _penalties(x: Tensor, lengths: Tensor, traces: list[Trace]) -> dict[str, Tensor]:

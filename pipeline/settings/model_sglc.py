@@ -9,6 +9,7 @@ from pipeline.settings.model_dcrnn import InitSettings
 
 GRAPHS: tuple[str, ...] = ("correlation",)  # the prior graph of a clip
 PRETRAINS = True
+LEARNS_GRAPH = True  # whether a line of the plan may ask for learned graphs; a module that does not say so: no
 LOOP_DROPOUT = True  # training.<task>.<length>.dropout is used, by the head
 
 
