@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 Regraph = Callable[[Tensor], Tensor]  # frames (b, t, n, f) -> supports (b, p, n, n)
+Step = Callable[[Tensor, list[Tensor]], list[Tensor]]  # inputs (1, b, n, .) of one second, carried -> carried after it
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,17 @@ class Clip:
 
 @runtime_checkable
 class CausalModel(Protocol):
-    """A recurrent model that gives its states away; see the module docstring of pipeline/models/dcrnn.py."""
+    """A recurrent model that gives away what it carries from second to second: tensors (b, ...), the last of which is
+    the top layer's state. `causal` is False where a state depends on later seconds all the same (published SGLC).
+    """
 
     @property
-    def encoder(self) -> nn.Module: ...
+    def causal(self) -> bool: ...
     def operator(self, supports: Tensor) -> Tensor: ...
-    def encode(self, x: Tensor, operator: Tensor) -> list[Tensor]: ...
-    def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor: ...
+    def encode(self, x: Tensor, operator: Tensor) -> list[Tensor]: ...  # carried after every second, each (t, b, ...)
+    def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor: ...  # (t, b, n, .): of each second by itself
+    def begin(self, operator: Tensor) -> list[Tensor]: ...  # carried before the first second, each (1, ...)
+    def stepper(self, operator: Tensor) -> Step: ...
     def head(self, h: Tensor) -> Tensor: ...
 
 
@@ -67,7 +72,7 @@ def occlusion_map(
     cells = _cells(n, 1 if electrodes_only else t, clip.x.device)
     if not electrodes_only and isinstance(model, PartedModel):
         hidden = parted_logits(model, clip, cells, fill=fill, batch=batch)
-    elif electrodes_only or regraph is not None or not isinstance(model, CausalModel):
+    elif electrodes_only or regraph is not None or not (isinstance(model, CausalModel) and model.causal):
         hidden = plain_logits(model, clip, cells, fill=fill, batch=batch, whole=electrodes_only, regraph=regraph)
     else:
         hidden = shared_logits(model, clip, fill=fill, batch=batch)
@@ -126,17 +131,18 @@ def shared_logits(model: CausalModel, clip: Clip, *, fill: float, batch: int) ->
     """
     t, n, _ = clip.x.shape
     operator = model.operator(clip.supports)
-    states = model.encode(clip.x[None], operator)  # of each layer (t, 1, n, h)
-    seen = model.first_inputs(clip.x[None], operator)  # (t, 1, n, 3h)
+    step, start = model.stepper(operator), model.begin(operator)
+    carried = model.encode(clip.x[None], operator)  # each (t, 1, ...)
+    seen = model.first_inputs(clip.x[None], operator)  # (t, 1, n, .)
     block = max(1, batch // n)
     parts = []
     for first in range(0, t, block):
         last = min(first + block, t)
         everywhere = hide(clip.x[first:last], _cells(n, 1, clip.x.device), fill=fill, whole=True)  # (n, block, n, f)
-        hidden = model.first_inputs(everywhere, operator)  # (block, n, n, 3h): each second looks at itself alone
-        before = [layer[first - 1] if first else torch.zeros_like(layer[0]) for layer in states]
-        begun = [torch.cat([own[None], layer[first : last - 1]]) for own, layer in zip(before, states, strict=True)]
-        parts.append(model.head(_follow(model, begun, hidden, seen[first:], operator)))
+        hidden = model.first_inputs(everywhere, operator)  # (block, n, n, .): each second looks at itself alone
+        before = [own[first - 1] for own in carried] if first else start
+        begun = [torch.cat([own[None], after[first : last - 1]]) for own, after in zip(before, carried, strict=True)]
+        parts.append(model.head(_follow(step, begun, hidden, seen[first:])))
     return torch.cat(parts)[:, clip.target].float()
 
 
@@ -162,23 +168,19 @@ def parted_logits(model: PartedModel, clip: Clip, cells: Tensor, *, fill: float,
     return torch.cat(found)
 
 
-def _follow(model: CausalModel, begun: list[Tensor], hidden: Tensor, seen: Tensor, operator: Tensor) -> Tensor:
+def _follow(step: Step, begun: list[Tensor], hidden: Tensor, seen: Tensor) -> Tensor:
     """Last top state (s n, n, h) of the inputs that hide one of the first s seconds and run to the end.
 
-    begun: of each layer the clip's own state before each of the s seconds, (s, 1, n, h); hidden (s, n, n, 3h): first
-    layer's inputs of those seconds with each electrode hidden; seen (t, 1, n, 3h): the same of the clip itself.
+    begun: what the clip itself carries before each of the s seconds, each (s, 1, ...); hidden (s, n, n, .): first
+    layer's inputs of those seconds with each electrode hidden; seen (t, 1, n, .): the same of the clip itself.
     """
-    layers = list(model.encoder.layers)  # type: ignore[arg-type]
-    weights = [layer.weights() for layer in layers]
     n = hidden.shape[1]
-    h = [layer.new_empty(0, *layer.shape[2:]) for layer in begun]
+    carried = [own.new_empty(0, *own.shape[2:]) for own in begun]
     for s in range(len(seen)):
-        current = seen[s : s + 1].expand(1, len(h[0]), -1, -1)
+        inputs = seen[s : s + 1].expand(1, len(carried[0]), -1, -1)
         if s < len(hidden):
-            current = torch.cat([current, hidden[s : s + 1]], dim=1)
-            h = [torch.cat([state, own[s].expand(n, -1, -1)]) for state, own in zip(h, begun, strict=True)]
-        for depth, (layer, own) in enumerate(zip(layers, weights, strict=True)):
-            inputs = layer.input_terms(current, operator, own) if depth else current
-            current = layer.scan(inputs, h[depth], operator, own)
-            h[depth] = current[0]
-    return h[-1]
+            inputs = torch.cat([inputs, hidden[s : s + 1]], dim=1)
+            joining = [own[s].expand(n, *own.shape[2:]) for own in begun]
+            carried = [torch.cat(pair) for pair in zip(carried, joining, strict=True)]
+        carried = step(inputs, carried)
+    return carried[-1]

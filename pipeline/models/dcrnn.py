@@ -12,10 +12,11 @@ the (b n, m h) operand of the weight product: no concatenation, no copy. `_Scan`
 recurrence out by hand, which gathers each weight gradient into one product over all seconds.
 
 To share work between inputs that agree up to a second (occlusion): `Classifier.encode` gives the states of every
-layer at every second, `Classifier.first_inputs` the input half of layer 1, `Classifier.resume` continues from given
-states, `Classifier.head` turns the last state into logits.
+layer at every second, `Classifier.first_inputs` the input half of layer 1, `Classifier.stepper` continues from given
+states second by second, `Classifier.head` turns the last state into logits.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
@@ -30,6 +31,7 @@ from pipeline.settings.model_dcrnn import ModelSettings
 PIECE_S = 12  # seconds whose input half is computed at once; longer pieces fall out of the cache (60 s: a third slower)
 XAVIER_GAIN = 1.414  # published code
 Recursion = Literal["powers", "chebyshev", "published"]
+Step = Callable[[Tensor, list[Tensor]], list[Tensor]]
 
 
 # The graph: weights -> supports -> one operator that holds every diffusion term
@@ -223,13 +225,8 @@ class DCGRULayer(nn.Module):
         return nn.functional.linear(_Diffusion.apply(x, operator), w.Wx.mT, w.bias)
 
     def scan(self, inputs: Tensor, h: Tensor, operator: Tensor, weights: LayerWeights | None = None) -> Tensor:
-        """States (t, b, n, h) after each second, from state h (b, n, h) and `inputs` of `input_terms`.
-
-        inputs may be shared by all clips, (t, 1, n, 3h); an operator per clip must then be expanded, too.
-        """
+        """States (t, b, n, h) after each second, from state h (b, n, h) and `inputs` of `input_terms`."""
         w = weights or self.weights()
-        if inputs.shape[1] != h.shape[0]:
-            inputs = inputs.expand(-1, h.shape[0], -1, -1)
         if torch.is_grad_enabled():
             return _Scan.apply(inputs, h, operator, w.Wg, w.Wc)
         return _scan(inputs.float(), h, operator, w.Wg, w.Wc, keep=False).states[1:]
@@ -284,6 +281,8 @@ def _at_end(states: Tensor, lengths: Tensor) -> Tensor:
 class Classifier(nn.Module):
     """Encoder, then per electrode dropout, ReLU and a linear layer, then the largest logit over electrodes."""
 
+    causal = True  # no state depends on a later second
+
     def __init__(
         self, settings: ModelSettings, *, n_features: int, n_classes: int, n_supports: int, dropout: float
     ) -> None:
@@ -308,19 +307,25 @@ class Classifier(nn.Module):
         return self.encoder(x, operator)
 
     def first_inputs(self, x: Tensor, operator: Tensor) -> Tensor:
-        """Input half of layer 1, (t, b, n, 3h), of x (b, t, n, f): each second's depends on that second alone."""
+        """Input half of layer 1, (t, b, n, 3h), of x (b, t, n, f): of each second by itself."""
         return self.encoder.stack()[0].input_terms(x.transpose(0, 1).contiguous(), operator)
 
-    def resume(self, states: list[Tensor], inputs: Tensor, operator: Tensor) -> Tensor:
-        """Top state (b, n, h) after the seconds `inputs` (t, b or 1, n, 3h), from `states` (b, n, h) of each layer."""
-        current = torch.empty(0)
-        for depth, (layer, h) in enumerate(zip(self.encoder.stack(), states, strict=True)):
-            if depth:
-                weights = layer.weights()
-                pieces = [layer.input_terms(piece, operator, weights) for piece in current.split(PIECE_S)]
-                inputs = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-            current = layer.scan(inputs, h, operator)
-        return current[-1]
+    def begin(self, operator: Tensor) -> list[Tensor]:
+        """States (1, n, h) of each layer before the first second."""
+        return [operator.new_zeros(1, operator.shape[-1], layer.n_units) for layer in self.encoder.stack()]
+
+    def stepper(self, operator: Tensor) -> Step:
+        """One second: (inputs (1, b, n, 3h) of `first_inputs`, states (b, n, h) of each layer) -> states after it."""
+        layers = [(layer, layer.weights()) for layer in self.encoder.stack()]
+
+        def step(inputs: Tensor, states: list[Tensor]) -> list[Tensor]:
+            after: list[Tensor] = []
+            for (layer, weights), h in zip(layers, states, strict=True):
+                given = layer.input_terms(after[-1][None], operator, weights) if after else inputs
+                after.append(layer.scan(given, h, operator, weights)[0])
+            return after
+
+        return step
 
 
 class Forecaster(nn.Module):

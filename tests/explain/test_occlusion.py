@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from pipeline.explain.occlusion import CausalModel, Clip, occlusion_map
-from pipeline.models import dcrnn
+from pipeline.models import dcrnn, sglc
 from pipeline.settings.model_dcrnn import ModelSettings
+from pipeline.settings.model_sglc import ModelSettings as SglcSettings
 
 SETTINGS = ModelSettings(
     units=8,
@@ -132,3 +133,32 @@ def test_the_graph_is_made_anew_from_each_hidden_input():
     drop, _ = occlusion_map(Connected(), clip, fill=0.0, batch=4, electrodes_only=False, regraph=regraph)
     assert not held.any()
     torch.testing.assert_close(drop, clip.x.square().sum(dim=-1).mT, atol=1e-3, rtol=0)
+
+
+SGLC = {
+    "variant": "corrected", "adjacency": "learned", "units": 6, "layers": 2, "pretraining_layers": 2,
+    "allow_depth_mismatch": False, "ggnn_steps": 2, "learner_units": 4, "heads": 2, "mixing": 0.3,
+    "attention_dropout": 0.5, "sparsify": "topk", "keep_edges": 2, "edge_threshold": 0.3, "recurrence": "anchored",
+    "support": "all", "decoder_tied": True, "regularisers": {"smooth": 0, "degree": 0, "sparsity": 0},
+    "init": {"gate_bias": 0.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [1, 12, 1000])
+@pytest.mark.parametrize(
+    "changes", [{}, {"recurrence": "recurrent"}, {"adjacency": "prior"}, {"variant": "published"}], ids=str
+)
+def test_a_learned_graph_that_is_carried_along_gives_the_map_of_the_definition(changes, batch):
+    torch.manual_seed(3)
+    settings = SglcSettings(**SGLC | changes)
+    model = sglc.Classifier(settings, n_features=7, n_classes=1, dropout=0.5).eval()
+    weights = np.abs(np.random.default_rng(2).normal(size=(5, 5)))
+    np.fill_diagonal(weights, 1.0)
+    supports = torch.from_numpy(sglc.supports(weights, "correlation", settings))
+    clip = Clip(random_clip().x, 6, supports, 0)
+    assert isinstance(model, CausalModel)
+    assert model.causal == (settings.variant == "corrected")
+    drop, _ = occlusion_map(model, clip, fill=-0.5, batch=batch, electrodes_only=False)
+    expected = one_by_one(model, clip, fill=-0.5)
+    assert expected.abs().max() > 1e-4
+    torch.testing.assert_close(drop, expected, atol=2e-6, rtol=0)
