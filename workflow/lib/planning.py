@@ -9,7 +9,7 @@ from workflow.lib.clip_lists import wrong_lists
 from workflow.lib.corpus_checks import wrong_corpora
 from workflow.lib.paths import run_folder
 from workflow.lib.readers import choice
-from workflow.lib.run_checks import unlike_source, wrong_compat_report, wrong_runs
+from workflow.lib.run_checks import learns_graph, unlike_source, wrong_compat_report, wrong_runs
 from workflow.lib.section_checks import wrong_list, wrong_values
 
 LENGTHS_S = (12, 60)  # Tang et al. 2022, section 3
@@ -56,11 +56,19 @@ def _wrong_entry(config: Config, entry: PlanEntry) -> list[str]:
         wrong.append(f".task: {entry.run} has an auxiliary loss, which goes with detection alone")
     elif config.runs[entry.run].auxiliary and entry.length_s not in config.training.auxiliary:
         wrong.append(f".length_s: training.auxiliary has no entry for {entry.length_s} s")
+    if entry.graphs and not _learns_graph(config, entry.run):
+        wrong.append(f".graphs: the model of {entry.run} learns no graph; set false")
     if entry.task == "pretraining":
         wrong.append(".task: pre-training is planned by the runs with init: ssl, not by a line of its own")
     if entry.length_s not in getattr(config.training, entry.task):
         wrong.append(f".length_s: training.{entry.task} has no entry for {entry.length_s} s")
     return wrong + [f".seeds: {problem}" for problem in wrong_list(entry.seeds, "seed")]
+
+
+def _learns_graph(config: Config, run: str) -> bool:
+    """Unknown runs and models are told elsewhere."""
+    known = run in config.runs and config.runs[run].model in config.models
+    return not known or learns_graph(config, run)
 
 
 def _start(config: Config, run: str, corpora: list[str]) -> list[str]:

@@ -35,6 +35,11 @@ def wrong_runs(config: Config) -> list[str]:
     return found
 
 
+def learns_graph(config: Config, run: str) -> bool:
+    """Whether the run's model estimates its graph, which can then be exported (a line of the plan with `graphs`)."""
+    return bool(getattr(_plugin(config, config.runs[run]), "LEARNS_GRAPH", False))
+
+
 def wrong_compat_report(config: Config) -> list[str]:
     """The section `compat_report`: runs and lengths that there are."""
     asked = config.compat_report
