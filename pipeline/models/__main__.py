@@ -27,6 +27,13 @@ CLASSES = {
 }
 FREQUENCIES, SAMPLES, ELECTRODES = 100, 200, 19  # features of one second: log amplitudes, or raw samples (Table 4)
 LENGTHS_S = (12, 60)
+SGLC = {
+    "variant": "corrected", "adjacency": "learned", "units": 64, "layers": 2, "pretraining_layers": 2,
+    "allow_depth_mismatch": False, "ggnn_steps": 5, "learner_units": 70, "heads": 8, "mixing": 0.3,
+    "attention_dropout": 0.5, "sparsify": "topk", "keep_edges": 3, "edge_threshold": 0.3, "recurrence": "anchored",
+    "support": "all", "decoder_tied": True, "regularisers": {"smooth": 0, "degree": 0, "sparsity": 0},
+    "init": {"gate_bias": 0.0},
+}  # fmt: skip
 PUBLISHED: dict[str, dict[str, Any]] = {  # Tang et al. 2022 and its code; compat switches change no count
     "dcrnn": {
         "units": 64, "layers": 2, "pretraining_layers": 3, "diffusion_steps": 2, "decoder_tied": True,
@@ -35,7 +42,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # Tang et al. 2022 and its code; compa
     "lstm": {"units": 64, "layers": 2},
     "cnn_lstm": {"channels": 32, "embedding": 512, "units": 128, "layers": 2, "cnn_lstm_batch_axis": False},
     "densecnn": {"width": 1.0, "dropout": 0.2, "allocate_unused": True, "padding": "after"},
+    "sglc": SGLC,  # the corrected variant at the published sizes
+    "sglc_published": SGLC | {"variant": "published", "pretraining_layers": 3, "allow_depth_mismatch": True},
 }  # fmt: skip
+PLUGINS = {"sglc_published": "sglc"}  # of a name that is not the plug-in's
 
 
 class Row(NamedTuple):
@@ -62,7 +72,10 @@ def configured(config: Config) -> dict[str, Section]:
 
 def published() -> dict[str, Section]:
     """The settings of every model with the published sizes."""
-    return {model: parse_section(model_settings(model).ModelSettings, values) for model, values in PUBLISHED.items()}
+    return {
+        model: parse_section(model_settings(PLUGINS.get(model, model)).ModelSettings, values)
+        for model, values in PUBLISHED.items()
+    }
 
 
 def parameter_counts(models: dict[str, Section]) -> list[Row]:
@@ -77,33 +90,36 @@ def plugin_of(settings: Section) -> str:
 
 
 def _networks(model: str, settings: Section) -> Iterator[Row]:
-    """Detection and classification for every graph; raw samples and pre-training where the model has them."""
+    """Detection and classification for every graph; raw samples, pre-training and layers where the model has them."""
     module, plugin = load_plugin("models", plugin_of(settings)), model_settings(plugin_of(settings))
     for graph in plugin.GRAPHS:
         for task, n_classes in CLASSES.items():
-            sizes = [_classifier(module, settings, graph, n_classes, FREQUENCIES, length) for length in LENGTHS_S]
+            sizes = [
+                _count(_classifier(module, settings, graph, n_classes, FREQUENCIES, length)) for length in LENGTHS_S
+            ]
             if len(set(sizes)) == 1:
                 yield Row(model, task, graph, None, sizes[0])
             else:
                 yield from (Row(model, task, graph, *pair) for pair in zip(LENGTHS_S, sizes, strict=True))
         if plugin.PRETRAINS:
-            size = _classifier(module, settings, graph, 1, SAMPLES, LENGTHS_S[0])
+            size = _count(_classifier(module, settings, graph, 1, SAMPLES, LENGTHS_S[0]))
             yield Row(model, "detection, raw samples", graph, None, size)
             forecaster = module.forecaster(settings, n_features=FREQUENCIES, n_supports=SUPPORTS[graph])
             yield Row(model, "pre-training", graph, None, _count(forecaster))
+            layers = _classifier(module, settings, graph, 1, FREQUENCIES, LENGTHS_S[0]).encoder.layers
+            for number, layer in enumerate(layers, start=1):
+                yield Row(model, f"encoder layer {number}", graph, None, _count(layer))
 
 
-def _classifier(module: Any, settings: Section, graph: str, n_classes: int, n_features: int, length_s: int) -> int:
-    return _count(
-        module.classifier(
-            settings,
-            n_features=n_features,
-            n_classes=n_classes,
-            n_supports=SUPPORTS[graph],
-            dropout=0.0,
-            n_nodes=ELECTRODES,
-            length_s=length_s,
-        )
+def _classifier(module: Any, settings: Section, graph: str, n_classes: int, n_features: int, length_s: int) -> Any:
+    return module.classifier(
+        settings,
+        n_features=n_features,
+        n_classes=n_classes,
+        n_supports=SUPPORTS[graph],
+        dropout=0.0,
+        n_nodes=ELECTRODES,
+        length_s=length_s,
     )
 
 
