@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipeline.settings.base import Count, Number, Section, Seed, Share
+from pipeline.settings.base import Count, Number, Section, Seed, Share, parse_section
 from pipeline.settings.driven import DrivenSettings
 from pipeline.settings.simulation import READER_OF, SimulationSettings
 
@@ -15,10 +15,9 @@ PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # `~` is the home
 
 def _of_its_generator(values: Any) -> Any:
     """The section `simulate` as the generator that it names reads it: an error is then about that one's keys."""
-    if not isinstance(values, dict):
-        return values
-    kind = DrivenSettings if values.get("generator") == "driven_scalp" else SimulationSettings
-    return kind.model_validate(values)
+    if isinstance(values, dict) and values.get("generator") == "driven_scalp":
+        return parse_section(DrivenSettings, values, where="simulate")
+    return SimulationSettings.model_validate(values) if isinstance(values, dict) else values
 
 
 Simulated = Annotated[SimulationSettings | DrivenSettings | None, BeforeValidator(_of_its_generator)]

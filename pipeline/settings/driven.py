@@ -7,8 +7,14 @@ from pydantic import Field, model_validator
 from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, Share
 
 Split = Literal["train", "validation", "test"]
+ClassName = Literal["CF", "GN", "AB", "CT"]
 Edge = tuple[str, str]  # (driver, receiver): names of groups
-CODE_OF = {"CF": "fnsz", "GN": "gnsz", "AB": "absz", "CT": "tcsz"}  # class names are lent, nothing of them is meant
+CODE_OF: dict[ClassName, str] = {
+    "CF": "fnsz",
+    "GN": "gnsz",
+    "AB": "absz",
+    "CT": "tcsz",
+}  # class names are lent, nothing of them is meant
 
 
 class GroupSettings(Section):
@@ -29,7 +35,7 @@ class DrivenSettings(Section):
     events_per_class: Count  # in each recording, so that every patient has every class
     rate_hz: Count
     groups: dict[str, GroupSettings]
-    graphs: dict[Literal["CF", "GN", "AB", "CT"], tuple[Edge, ...]]  # class -> who drives whom during its events
+    graphs: dict[ClassName, tuple[Edge, ...]]  # class -> who drives whom during its events
     lag_s: tuple[Positive, Positive]  # from driver to receiver, drawn once a patient
     coupling: Share  # correlation of a receiver's envelope with its driver's, lagged
     shared: Share  # share of an electrode's envelope (variance) that is its group's

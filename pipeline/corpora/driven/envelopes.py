@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from pipeline.settings.driven import DrivenSettings
+from pipeline.settings.driven import ClassName, DrivenSettings
 
 Array = NDArray[np.floating]
 ENVELOPE_HZ = 20
@@ -29,7 +29,7 @@ KERNELS = 4.0  # the smoothing kernel ends after so many of its widths
 class Planted:
     """One event: its class, when it goes on, and how far its receivers lag behind their drivers."""
 
-    name: str  # CF GN AB CT
+    name: ClassName
     onset_s: float
     offset_s: float
     lag_s: float

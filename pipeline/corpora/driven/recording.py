@@ -27,11 +27,11 @@ NOTE = (
 
 def draw_events(draw: np.random.Generator, settings: DrivenSettings, lag_s: float) -> list[Planted]:
     """`events_per_class` events of each class in a drawn order, their onsets off the grid of whole seconds."""
-    names = draw.permutation(np.repeat(list(settings.graphs), settings.events_per_class))
+    names = [name for name in settings.graphs for _ in range(settings.events_per_class)]
     found = []
-    for place, name in enumerate(names):
+    for place, chosen in enumerate(draw.permutation(len(names))):
         onset_s = round(float(LEAD_S + place * SPACING_S + draw.uniform(0.0, 1.0)), 2)
-        found.append(Planted(str(name), onset_s, round(onset_s + EVENT_S, 2), lag_s))
+        found.append(Planted(names[chosen], onset_s, round(onset_s + EVENT_S, 2), lag_s))
     return found
 
 
