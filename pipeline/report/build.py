@@ -10,6 +10,7 @@ from pipeline.report.blocks import Figure
 from pipeline.report.caveats import REAL_LINE, SYNTHETIC_LINE, caveats
 from pipeline.report.explained import examples_chapter, localisation_chapter
 from pipeline.report.inventory import Results
+from pipeline.report.learned_chapter import learned_chapters
 from pipeline.report.overview import Chapter, findings_chapter, what_ran
 from pipeline.report.page import Page, render
 from pipeline.report.picture import Picture
@@ -52,17 +53,19 @@ def build(
         *scores_chapters(results, settings, groups),
         examples_chapter(results, settings, localisation=localisation),
         localisation_chapter(results, settings, localisation=localisation),
+        *learned_chapters(results, settings),
         training_chapter(results, settings),
         answers_chapter(results),
     ]
-    mapped = any(entry.maps for entry in results.inventory.runs)
+    mapped, learned = (any(getattr(entry, kind) for entry in results.inventory.runs) for kind in ("maps", "learned"))
+    hidden = occlusion if mapped else None
     page = Page(
         title=settings.title,
         subtitle=f"Seizure detection, classification and localisation on the corpus “{results.inventory.corpus}”",
         banner=SYNTHETIC_LINE if results.synthetic else REAL_LINE,
         synthetic=results.synthetic,
         sections=[chapter.section for chapter in chapters],
-        caveats=caveats(synthetic=results.synthetic, occlusion=occlusion if mapped else None, node=results.node),
+        caveats=caveats(synthetic=results.synthetic, occlusion=hidden, node=results.node, learned=learned),
         provenance=provenance(results),
         stamp=stamp,
     )

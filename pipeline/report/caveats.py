@@ -46,17 +46,30 @@ _WHERE = {
 }
 
 
+LEARNED = (
+    "A learned graph is no wiring.",
+    "Row i of a learned graph says to which channels i listens (a query that reads keys; rows of the corrected variant "
+    "sum to one). It is a learned dependence, not effective connectivity: no influence of one part of the brain on "
+    "another follows from it.",
+)
+
+
 def how_hidden(occlusion: OcclusionSettings) -> str:
     """What stands in for a hidden cell, and what becomes of the graph."""
     return f"What is hidden becomes {_OCCLUDED[occlusion.value]}, and {_GRAPH[occlusion.graph]}."
 
 
 def caveats(
-    *, synthetic: bool, occlusion: OcclusionSettings | None, samples: bool = False, node: str = "electrode"
+    *,
+    synthetic: bool,
+    occlusion: OcclusionSettings | None,
+    samples: bool = False,
+    node: str = "electrode",
+    learned: bool = False,
 ) -> list[tuple[str, str]]:
     """Heads and texts. `occlusion`: how it was done; None: no maps. `samples`: single recordings, no corpus.
 
-    `node`: what a row of a map is, `electrode` or `derivation`.
+    `node`: what a row of a map is, `electrode` or `derivation`. `learned`: there are graphs that a model learned.
     """
     how = (
         "No occlusion map was computed here. Zero may mean zero after standardisation or zero microvolts."
@@ -77,6 +90,7 @@ def caveats(
         ),
         *_WHERE[node],
         ("What occlusion puts in.", how),
+        *([LEARNED] if learned else []),
         ("Data.", data),
         ("Use.", "Research use only; not a medical device."),
     ]

@@ -14,6 +14,7 @@ from pipeline.report.examples import ClipView
 from pipeline.report.head import graph_picture, topomap_picture
 from pipeline.report.histograms import histogram_picture
 from pipeline.report.inventory import Results, RunEntry
+from pipeline.report.learned_clips import clip_picture, read_clip
 from pipeline.report.overview import Chapter
 from pipeline.report.picture import Picture, plural, slug
 from pipeline.report.published import SOURCE, published
@@ -83,7 +84,7 @@ def definitions(settings: LocalisationSettings, node: str) -> str:
 
 
 def case_pictures(results: Results, entry: RunEntry, view: ClipView, *, dpi: int) -> list[Picture]:
-    """Traces, electrode graph and map of one clip."""
+    """Traces, electrode graph and map of one clip; its learned graph, if there is one."""
     made = [trace_picture(view, synthetic=results.synthetic, dpi=dpi)]
     if view.occlusion is None:
         return made
@@ -96,7 +97,16 @@ def case_pictures(results: Results, entry: RunEntry, view: ClipView, *, dpi: int
         name = f"graph-{slug(view.clip)}"
         what = "Occlusion value, mean over time"
         made.append(graph_picture(name, values, view.weights, graph=entry.graph, what=what, **common))
-    return [*made, topomap_picture(f"head-{slug(view.clip)}", head_panels(view), what="Occlusion value", **common)]
+    made.append(topomap_picture(f"head-{slug(view.clip)}", head_panels(view), what="Occlusion value", **common))
+    return [*made, *_learned(results, entry, view, dpi=dpi)]
+
+
+def _learned(results: Results, entry: RunEntry, view: ClipView, *, dpi: int) -> list[Picture]:
+    """The clip's learned graph beside its map, where the run has one."""
+    seen = (
+        read_clip(entry, view.clip, view.why, view.occlusion) if entry.learned and view.occlusion is not None else None
+    )
+    return [] if seen is None else [clip_picture(seen, run=title_of(entry), synthetic=results.synthetic, dpi=dpi)]
 
 
 def head_panels(view: ClipView) -> list[tuple[str, np.ndarray]]:
