@@ -37,6 +37,7 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/compat_report.smk"
+include: "workflow/rules/sglc.smk"
 
 
 rule all:

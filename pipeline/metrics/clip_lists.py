@@ -93,18 +93,18 @@ def _of_markers(chosen: ClipList, table: pd.DataFrame, seizures: pd.DataFrame, *
     if len(set(places)) < len(places):
         twice = next(place for place in places if places.count(place) > 1)
         raise SettingsError(f"{where}: {twice[0]}, seizure {twice[1]} stands twice; leave one")
-    known = table.assign(place=list(zip(table["recording"], places_of(table, seizures), strict=True)))
-    known = known.set_index("place")
-    missing = [place for place in places if place not in known.index]
+    known = list(zip(table["recording"].astype(str), places_of(table, seizures), strict=True))
+    codes = dict(zip(known, table["code"].astype(str), strict=True))
+    missing = [place for place in places if place not in codes]
     if missing:
         raise SettingsError(
             f"{where}: {len(missing)} of {len(places)} clips are no test clips of this run; first {missing[0][0]}, "
             f"seizure {missing[0][1]}; {OTHER_VERSION}"
         )
     if chosen.labels is not None:
-        _check_labels(markers, known["code"].to_dict(), chosen.labels, where=where)
+        _check_labels(markers, codes, chosen.labels, where=where)
     wanted = set(places)
-    return _clips(known[[place in wanted for place in known.index]])
+    return _clips(table[[place in wanted for place in known]])
 
 
 def places_of(table: pd.DataFrame, seizures: pd.DataFrame) -> list[int]:

@@ -132,6 +132,8 @@ def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) 
     compat = config.compat
     loop = getattr(config.training, task)[length_s].model_dump(mode="json") | run.overrides.of(*LOOP_OVERRIDES)
     gate_bias = loop.pop("gate_bias")
+    if loop.get("loss") != "focal":  # what another loss does not use reruns nothing
+        loop.pop("focal_gamma", None)
     if task == "pretraining":
         loop["loss"] = compat.ssl_loss
     return {
@@ -153,6 +155,7 @@ def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) 
             "balance": task == "detection",
             "negative_seed": compat.negative_seed,
             "label_fraction": run.label_fraction,
+            **(config.sampling.model_dump() if run.label_fraction < 1 else {}),
         },
         "device": config.device,
     }
@@ -234,6 +237,25 @@ def scoreboard(config: Config) -> dict[str, Any]:
 def compare(config: Config) -> dict[str, Any]:
     chosen = {name: getattr(config.comparisons, name) for name in ("draws", "confidence", "seed")}
     return {"comparisons": chosen | {"threshold_strict": config.compat.threshold_strict}}
+
+
+def sglc_table(config: Config) -> dict[str, Any]:
+    """What sglc_table and label_fraction are told."""
+    return {"evaluation": _evaluation(config), **_pictured(config)}
+
+
+def graph_ablation(config: Config) -> dict[str, Any]:
+    return {**compare(config), **_pictured(config)}
+
+
+def _pictured(config: Config) -> dict[str, Any]:
+    """Lists of test clips of the main corpus, by scheme, and the resolution of pictures."""
+    lists = {name: lists_of(config, config.corpus, "classification", name) for name in ("four", "eight")}
+    return {"lists": lists, "dpi": config.report.dpi}
+
+
+def sglc_page(config: Config) -> dict[str, Any]:
+    return {"title": config.report.title, "max_mb": config.sglc.max_mb}
 
 
 def search_table(config: Config) -> dict[str, Any]:

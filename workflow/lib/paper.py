@@ -3,20 +3,18 @@
 The runs bear the names that they have in config.yaml. Figures: docs/paper.md says what each of them reads.
 """
 
-import json
 from dataclasses import dataclass
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 from pipeline.settings.config import Config
 from pipeline.settings.runs import PlanEntry, RunSettings
-from workflow.lib.corpus import Corpora, write_if_changed
+from workflow.lib.corpus import Corpora
 from workflow.lib.inputs import TRANSFERRED_SEED
-from workflow.lib.inventory import files_of, inventory, run_files
+from workflow.lib.inventory import inventory, run_files
 from workflow.lib.paper_checks import wrong_paper
 from workflow.lib.paths import Paths, encoder_of, run_folder
 from workflow.lib.planning import PlanError, merged
+from workflow.lib.targets import Targets
 
 TABLES = tuple(f"table{number:02}" for number in range(1, 11))
 FIGURES = tuple(f"figure{number:02}" for number in range(1, 10))
@@ -222,36 +220,10 @@ def figure_inventory(config: Config, corpora: Corpora, target: str) -> dict[str,
     return content | {"signals": [], "clips": {"detection-12s": clips}, "graphs": content["graphs"] | shown}
 
 
-@dataclass
-class Targets:
-    """Inventories and inputs of the targets, made once and only for those that are asked for."""
+def targets(config: Config, corpora: Corpora) -> Targets:
+    """The inventories of all tables and figures."""
 
-    config: Config
-    corpora: Corpora
+    def make(target: str) -> dict[str, Any]:
+        return (table_inventory if target in TABLES else figure_inventory)(config, corpora, target)
 
-    def __post_init__(self) -> None:
-        self._known: dict[str, dict[str, Any]] = {}
-
-    def inventory(self, target: str) -> dict[str, Any]:
-        """Content of a target's inventory."""
-        if target not in self._known:
-            make = table_inventory if target in TABLES else figure_inventory
-            self._known[target] = make(self.config, self.corpora, target)
-        return self._known[target]
-
-    def inputs(self, target: str) -> list[str]:
-        """Every file that a target's inventory names."""
-        return files_of(self.inventory(target))
-
-    def digest(self, target: str) -> str:
-        """Digest of the inventory: a param, so that a changed one makes the target anew."""
-        text = json.dumps(self.inventory(target), sort_keys=True)
-        return blake2b(text.encode(), digest_size=8).hexdigest()
-
-    def write(self, target: str) -> str:
-        """Write the inventory where it changed; its path. Only what is asked for is ever written or scanned."""
-        path = Path(folder(self.config), "inventories", f"{target}.json")
-        if self.corpora.main_process:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_if_changed(path, self.inventory(target))
-        return str(path)
+    return Targets(corpora, make, folder(config))

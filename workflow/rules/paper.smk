@@ -6,7 +6,7 @@ try:
 except planning.PlanError as error:
     raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
-PAPER = paper.Targets(CFG, CORPORA)
+PAPER = paper.targets(CFG, CORPORA)
 PAPER_FOLDER = paper.folder(CFG) + "/"
 
 

@@ -1,0 +1,124 @@
+"""Which runs and files the experiments on the learned graph need: sglc_table, label_fraction, graph_ablation.
+
+The runs bear the names that they have in config.yaml. Seeds are those of the section `sglc`: scores are computed from
+each seed's predictions, so that a run's metrics.parquet keeps the seeds of `plan` and `paper`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.settings.config import Config
+from pipeline.settings.runs import PlanEntry
+from workflow.lib.clip_lists import lists_of
+from workflow.lib.corpus import Corpora
+from workflow.lib.inputs import Inputs, parts_myoclonic
+from workflow.lib.inventory import pretraining, run_files
+from workflow.lib.paths import Paths
+from workflow.lib.planning import PlanError
+from workflow.lib.readers import choice
+from workflow.lib.section_checks import wrong_list
+from workflow.lib.targets import Targets
+
+TARGETS = ("sglc_table", "label_fraction", "graph_ablation")
+STARTS = ("ssl", "scratch")
+TABLED = ("sglc", "sglc-published", "dist", "corr")  # each pre-trained and from scratch, with four and eight classes
+FRACTIONED = ("sglc", "dist", "corr")
+LEARNED, FIXED = "sglc-scratch", ("sglc-prior", "sglc-uniform", "sglc-random")
+TASK = "classification"
+SCHEMES = ("four", "eight")
+EIGHT = 8  # classes
+
+
+def check(config: Config) -> None:
+    """Raise PlanError where the section `sglc` cannot be measured; its runs are looked for by `plan`."""
+    sglc = config.sglc
+    wrong = [f"sglc.seeds: {problem}" for problem in wrong_list(sglc.seeds, "seed")]
+    wrong += [f"sglc.fractions: {problem}" for problem in wrong_list(sglc.fractions, "share")]
+    if EIGHT in sglc.fractions:
+        wrong.append(f"sglc.fractions: {EIGHT}; a name that ends in -{EIGHT} is that of a run with eight classes")
+    for task in ("pretraining", TASK):
+        if sglc.length_s not in getattr(config.training, task):
+            wrong.append(f"sglc.length_s: training.{task} has no entry for {sglc.length_s} s")
+    if wrong:
+        raise PlanError("\n".join(wrong))
+
+
+def runs_of(config: Config, target: str) -> list[str]:
+    """Names of the runs of a target, in the order of its tables."""
+    if target == "graph_ablation":
+        return [LEARNED, *FIXED]
+    if target == "label_fraction":
+        shares = [(name, start, share) for name in FRACTIONED for start in STARTS for share in config.sglc.fractions]
+        return [fractioned(f"{name}-{start}", share) for name, start, share in shares]
+    return [f"{name}-{start}{classes}" for classes in ("", f"-{EIGHT}") for name in TABLED for start in STARTS]
+
+
+def fractioned(run: str, per_cent: int) -> str:
+    """The run with a share of the labels: `sglc-ssl-25`; all of them is the run itself."""
+    return run if per_cent == 100 else f"{run}-{per_cent}"
+
+
+def plan(config: Config, target: str) -> list[PlanEntry]:
+    """The lines of work behind a target. Raises PlanError where a run is not there, or not what its name says."""
+    names = runs_of(config, target)
+    if wrong := list(_wrong_runs(config, target, names)):
+        raise PlanError("\n".join(wrong))
+    fixed = {"task": TASK, "length_s": config.sglc.length_s, "seeds": config.sglc.seeds, "maps": False}
+    return [PlanEntry.model_validate({"run": name, **fixed}) for name in names]
+
+
+def _wrong_runs(config: Config, target: str, names: list[str]) -> Iterator[str]:
+    for name in names:
+        if name not in config.runs:
+            yield f"{target} needs the run {name!r}, which is not in runs; {choice(name, list(config.runs))}"
+        elif (share := config.runs[name].label_fraction) != (wanted := share_of(name) / 100):
+            yield f"{target}: runs.{name}.label_fraction: {share:g}; its name says {wanted:g}"
+
+
+def share_of(run: str) -> int:
+    """Per cent of the labels, by a run's name."""
+    last = run.rsplit("-", 1)[1]
+    return int(last) if last.isdigit() and int(last) != EIGHT else 100
+
+
+def folder(config: Config) -> str:
+    """Where everything of these targets lies."""
+    return f"{config.results}/{config.corpus}/sglc"
+
+
+def list_files(config: Config) -> list[str]:
+    """Files of the lists of test clips that these targets score on."""
+    found = [lists_of(config, config.corpus, TASK, scheme) for scheme in SCHEMES]
+    return sorted({path for lists in found for one in lists.values() for path in one.files})
+
+
+def targets(config: Config, corpora: Corpora) -> Targets:
+    """The inventories of the three targets."""
+    return Targets(corpora, lambda target: inventory(config, corpora, target), folder(config))
+
+
+def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
+    """Which file is which run and seed; the clips that share of labels is counted on; the pairs that are compared."""
+    corpus, lines = config.corpus, plan(config, target)
+    paths, inputs = Paths(config.results), Inputs(config, corpora, Paths(config.results))
+    trained = {"task": TASK, "len": config.sglc.length_s}
+    labelled = ("train", "validation") if parts_myoclonic(config.of(corpus), TASK) else ("train",)
+    lists = [inputs.of_lists(corpus, TASK, scheme) for scheme in SCHEMES]
+    return {
+        "target": target,
+        "corpus": corpus,
+        "synthetic": config.corpora[corpus].simulated,
+        "recordings": inputs.tables(paths.of("index/{shard}.recordings.parquet"), corpus=corpus),
+        "splits": paths.of("splits.parquet").format(corpus=corpus),
+        "seizures": sorted({path for found in lists for path in found["seizures"]}),
+        "runs": [_run(config, line) for line in lines],
+        "encoders": pretraining(config, corpus, lines),
+        "clips": inputs.every(paths.clips, *labelled, corpus=corpus, **trained) if target == "label_fraction" else [],
+        "pairs": [[LEARNED, name] for name in FIXED] if target == "graph_ablation" else [],
+    }
+
+
+def _run(config: Config, line: PlanEntry) -> dict[str, Any]:
+    chosen, files = config.runs[line.run], run_files(config, config.corpus, line)
+    kept = {name: files[name] for name in ("run", "length_s", "seeds", "graph", "init", "cards", "predictions")}
+    return kept | {"model": chosen.model, "scheme": chosen.scheme, "share": share_of(line.run)}

@@ -1,0 +1,69 @@
+# Experiments on the learned graph: seizure types, shares of the labels, graphs that are not learned; their page.
+from workflow.lib import sglc
+
+try:
+    sglc.check(CFG)
+except planning.PlanError as error:
+    raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
+
+SGLC = sglc.targets(CFG, CORPORA)
+SGLC_FOLDER = sglc.folder(CFG) + "/"
+
+
+def of_target(target):
+    """Files of a target, and those of its lists of test clips; a run that is not there stops here, by name."""
+
+    def files(wildcards):
+        try:
+            return [*SGLC.inputs(target), *sglc.list_files(CFG)]
+        except planning.PlanError as error:
+            raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
+
+    return files
+
+
+def written(target):
+    """The inventory is written where this param is asked for: only for what is planned, also by a dry run."""
+    return lambda wildcards: SGLC.write(target)
+
+
+def digested(target):
+    return lambda wildcards: SGLC.digest(target)
+
+
+for target, make in (
+    ("sglc_table", job_settings.sglc_table),
+    ("label_fraction", job_settings.sglc_table),
+    ("graph_ablation", job_settings.graph_ablation),
+):
+
+    rule:
+        name:
+            target
+        input:
+            content=of_target(target),
+        output:
+            table=f"{SGLC_FOLDER}{target}.parquet",
+            text=f"{SGLC_FOLDER}{target}.csv",
+            content=f"{SGLC_FOLDER}{target}.json",
+            picture=f"{SGLC_FOLDER}figures/{target}.png",
+            numbers=f"{SGLC_FOLDER}figures/{target}.json",
+        log:
+            f"{SGLC_FOLDER}logs/{target}.log",
+        benchmark:
+            f"{SGLC_FOLDER}benchmarks/{target}.tsv"
+        threads: 1
+        resources:
+            mem_mb=3000,
+            runtime=60,
+        params:
+            settings=settings(make),
+            code=code(target),
+            stage=target,
+            inventory=written(target),
+            digest=digested(target),
+        message:
+            f"{target} on {CFG.corpus}"
+        shell:
+            "python -m pipeline.stages.{params.stage} --settings {params.settings:q} --code {params.code} --log {log}"
+            " --inventory {params.inventory} --out $(dirname {output.table})"
