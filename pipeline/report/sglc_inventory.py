@@ -93,5 +93,5 @@ def _trained(card: dict[str, Any]) -> dict[str, Any]:
     settings = card["settings"]
     options = {name: settings["options"][name] for name in SHOWN if name in settings["options"]}
     loop = {name: settings["loop"][name] for name in TRAINED if name in settings["loop"]}
-    return {"task": card["task"], "length_s": card["length_s"], **options, **loop, "parameters": card["parameters"],
-            "trained_epochs": card["epochs"]}  # fmt: skip
+    about = {name: card[name] for name in ("task", "length_s", "parameters")} | {"trained_epochs": card["epochs"]}
+    return {**about, "label_unit": settings["sampling"].get("label_unit"), **options, **loop}

@@ -12,7 +12,9 @@ from pipeline.settings.runs import PlanEntry
 from workflow.lib.clip_lists import lists_of
 from workflow.lib.corpus import Corpora
 from workflow.lib.inputs import Inputs, parts_myoclonic
+from workflow.lib.inventory import inventory as whole_inventory
 from workflow.lib.inventory import pretraining, run_files
+from workflow.lib.paper import UNSHOWN
 from workflow.lib.paths import Paths
 from workflow.lib.planning import PlanError
 from workflow.lib.readers import choice
@@ -24,6 +26,7 @@ STARTS = ("ssl", "scratch")
 TABLED = ("sglc", "sglc-published", "dist", "corr")  # each pre-trained and from scratch, with four and eight classes
 FRACTIONED = ("sglc", "dist", "corr")
 LEARNED, FIXED = "sglc-scratch", ("sglc-prior", "sglc-uniform", "sglc-random")
+PAGE, EXPORTED = "sglc", ("sglc-ssl", "sglc-published-ssl")  # learned graphs of both variants
 TASK = "classification"
 SCHEMES = ("four", "eight")
 EIGHT = 8  # classes
@@ -93,8 +96,12 @@ def list_files(config: Config) -> list[str]:
 
 
 def targets(config: Config, corpora: Corpora) -> Targets:
-    """The inventories of the three targets."""
-    return Targets(corpora, lambda target: inventory(config, corpora, target), folder(config))
+    """The inventories of the three targets, and of the page that shows them (`sglc`)."""
+
+    def make(target: str) -> dict[str, Any]:
+        return page_inventory(config, corpora) if target == PAGE else inventory(config, corpora, target)
+
+    return Targets(corpora, make, folder(config))
 
 
 def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
@@ -116,6 +123,16 @@ def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
         "clips": inputs.every(paths.clips, *labelled, corpus=corpus, **trained) if target == "label_fraction" else [],
         "pairs": [[LEARNED, name] for name in FIXED] if target == "graph_ablation" else [],
     }
+
+
+def page_inventory(config: Config, corpora: Corpora) -> dict[str, Any]:
+    """The report's inventory of the runs whose learned graphs the page shows; it shows no scores of theirs."""
+    known = {line.run: line for line in plan(config, "sglc_table")}
+    lines = [known[name].model_copy(update={"graphs": True}) for name in EXPORTED]
+    content = whole_inventory(config, corpora, config.corpus, lines) | UNSHOWN
+    unused: dict[str, Any] = {"metrics": "", "curves": None, "histories": [], "weights": []}
+    runs = [run_files(config, config.corpus, line) | unused for line in lines]
+    return content | {"runs": runs, "clips": {}, "signals": [], "graphs": {}, "pretraining": []}
 
 
 def _run(config: Config, line: PlanEntry) -> dict[str, Any]:

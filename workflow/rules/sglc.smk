@@ -67,3 +67,42 @@ for target, make in (
         shell:
             "python -m pipeline.stages.{params.stage} --settings {params.settings:q} --code {params.code} --log {log}"
             " --inventory {params.inventory} --out $(dirname {output.table})"
+
+
+rule sglc_page:
+    input:
+        contents=expand(SGLC_FOLDER + "{target}.json", target=sglc.TARGETS),
+        pictures=expand(
+            SGLC_FOLDER + "figures/{target}.{kind}",
+            target=sglc.TARGETS,
+            kind=["png", "json"],
+        ),
+        graphs=of_target(sglc.PAGE),
+        resources=REPORT_RESOURCES,
+    output:
+        page=report(SGLC_FOLDER + "index.html", category="sglc"),
+    log:
+        SGLC_FOLDER + "logs/sglc_page.log",
+    benchmark:
+        SGLC_FOLDER + "benchmarks/sglc_page.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=settings(job_settings.sglc_page),
+        code=code("sglc_page"),
+        inventory=written(sglc.PAGE),
+        digest=digested(sglc.PAGE),
+    message:
+        "the page of the experiments on the learned graph"
+    shell:
+        "python -m pipeline.stages.sglc_page --settings {params.settings:q} --code {params.code} --log {log}"
+        " --folder $(dirname {output.page}) --inventory {params.inventory} --out {output.page}"
+
+
+rule:
+    name:
+        sglc.PAGE
+    input:
+        SGLC_FOLDER + "index.html",
