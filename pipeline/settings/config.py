@@ -4,7 +4,16 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr
 
-from pipeline.settings.base import Count, GateBias, Section, Seed, SettingsError, check_extent, parse_section
+from pipeline.settings.base import (
+    Count,
+    GateBias,
+    NotNegative,
+    Section,
+    Seed,
+    SettingsError,
+    check_extent,
+    parse_section,
+)
 from pipeline.settings.clip_lists import EvaluationSection
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.comparison import ComparisonConfig
@@ -22,7 +31,15 @@ from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.search import SearchConfig
 from pipeline.settings.sglc import SglcConfig
 from pipeline.settings.signals import ChannelSettings, SignalSettings
-from pipeline.settings.training import AugmentConfig, AuxiliaryConfig, DeviceSettings, LoopNumbers
+from pipeline.settings.training import (
+    AugmentConfig,
+    AuxiliaryConfig,
+    DeviceSettings,
+    EarlyStopping,
+    ForecastLoss,
+    LoopNumbers,
+    SamplingConfig,
+)
 
 
 class LoopConfig(LoopNumbers):
@@ -48,7 +65,8 @@ class ClassificationConfig(LoopConfig):
     """training.classification.<length>."""
 
     checkpoint: Literal["weighted_f1", "loss"]
-    loss: Literal["ce"]
+    loss: Literal["ce", "weighted_ce", "focal"]
+    focal_gamma: NotNegative  # of loss: focal
 
 
 class TrainingConfig(Section):
@@ -70,8 +88,8 @@ class CompatConfig(Section):
     mirror_graph: Literal["correct", "published"]
     negative_seed: Literal["run", "published"]
     diffusion_recursion: Literal["powers", "chebyshev", "published"]
-    ssl_loss: Literal["mae", "rmse"]
-    early_stopping: Literal["best", "published"]
+    ssl_loss: ForecastLoss
+    early_stopping: EarlyStopping
     cnn_lstm_batch_axis: bool
     padding: Literal["after", "before"]
     time_scaler: Literal["own", "fft"]
@@ -113,6 +131,7 @@ class Config(Section):
     graphs: GraphSettings
     models: dict[str, dict[str, Any]]
     augment: AugmentConfig
+    sampling: SamplingConfig
     device: DeviceSettings
     training: TrainingConfig
     evaluation: EvaluationSection

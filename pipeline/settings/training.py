@@ -31,6 +31,15 @@ class AugmentSettings(AugmentConfig):
     scale_zero_bins: bool  # compat.scale_zero_bins
 
 
+EarlyStopping = Literal["best", "published", "previous"]
+ForecastLoss = Literal["mae", "rmse", "mse"]
+
+
+def _is_none(value: object) -> bool:
+    """Of a setting that others go without: it does not stand in their cards, then."""
+    return value is None
+
+
 class LoopNumbers(Section):
     """One training loop for every task; each (task, length) has its own numbers in config.yaml."""
 
@@ -48,8 +57,15 @@ class LoopSettings(LoopNumbers):
     """What a job gets: the numbers, what is minimised and what chooses the checkpoint, the switch of `compat`."""
 
     checkpoint: Literal["auroc", "weighted_f1", "loss"]
-    loss: Literal["bce", "ce", "mae", "rmse"]
-    early_stopping: Literal["best", "published"]  # compat.early_stopping
+    loss: Literal["bce", "ce", "weighted_ce", "focal", "mae", "rmse", "mse"]
+    focal_gamma: NotNegative | None = Field(default=None, exclude_if=_is_none)  # of loss: focal alone
+    early_stopping: EarlyStopping  # compat.early_stopping
+
+    @model_validator(mode="after")
+    def _gamma_of_focal(self) -> "LoopSettings":
+        if (self.loss == "focal") != (self.focal_gamma is not None):
+            raise ValueError(f"focal_gamma: {self.focal_gamma}, but loss: {self.loss}; it goes with loss: focal alone")
+        return self
 
 
 class DeviceSettings(Section):
@@ -61,12 +77,25 @@ class DeviceSettings(Section):
     memory_gb: Positive
 
 
+class SamplingConfig(Section):
+    """The section as it stands in config.yaml."""
+
+    label_unit: Literal["patient", "clip"]  # what runs.<run>.label_fraction is a share of
+
+
 class SamplingSettings(Section):
     """Which training clips are seen."""
 
     balance: bool  # detection: negatives undersampled to the number of positives
     negative_seed: Literal["run", "published"]  # compat.negative_seed
     label_fraction: float = Field(gt=0, le=1)
+    label_unit: Literal["patient", "clip"] | None = Field(default=None, exclude_if=_is_none)  # of a share of the labels
+
+    @model_validator(mode="after")
+    def _unit_of_a_share(self) -> "SamplingSettings":
+        if self.label_fraction < 1 and self.label_unit is None:
+            raise ValueError(f"label_unit: None, but label_fraction: {self.label_fraction:g}; a share of what?")
+        return self
 
 
 class StartSettings(Section):
@@ -88,7 +117,7 @@ class AuxiliarySettings(AuxiliaryConfig):
     """The auxiliary task of detection (Tang et al. 2022, appendix, Table 10): loss = L_det + weight * L_SSL."""
 
     weight: Positive  # lambda
-    loss: Literal["mae", "rmse"]  # compat.ssl_loss, as pre-training minimises
+    loss: ForecastLoss  # compat.ssl_loss, as pre-training minimises
 
 
 class FitSettings(Section):
@@ -112,6 +141,11 @@ class FitSettings(Section):
     start: StartSettings | None = None  # None: from scratch, or from the corpus's own encoder
     auxiliary: AuxiliarySettings | None = None
 
+    @property
+    def regularisers(self) -> dict[str, float]:
+        """Weights by which penalties of the model are added to the loss, those that are not 0."""
+        return {name: weight for name, weight in self.options.get("regularisers", {}).items() if weight}
+
     @model_validator(mode="after")
     def _forecast_within_a_clip(self) -> "FitSettings":
         """What is predicted is the beginning of the next clip; beyond it lies another clip or recording."""
@@ -124,6 +158,8 @@ class FitSettings(Section):
         chosen = self.auxiliary
         if chosen and self.task != "detection":
             raise ValueError(f"auxiliary.weight: {chosen.weight:g}, but the task is {self.task}: only for detection")
+        if chosen and any(self.regularisers.values()):
+            raise ValueError(f"auxiliary.weight: {chosen.weight:g}, beside options.regularisers: set one of them to 0")
         if chosen and chosen.seen_s + chosen.horizon_s > self.length_s:
             last_s = chosen.seen_s + chosen.horizon_s
             raise ValueError(f"auxiliary: seen_s and horizon_s make {last_s} s, a clip has {self.length_s}")

@@ -20,12 +20,28 @@ class JointModel(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
+class RegularisedModel(Protocol):
+    """A model that can say by what its training may be penalised; pre-training adds the horizon."""
+
+    def regularised(
+        self, x: Tensor, lengths: Tensor, supports: Tensor, *horizon: int
+    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+
+
 def forward(model: nn.Module, batch: Batch, settings: FitSettings) -> Tensor:
     """Logits (b, c), or for pre-training the predicted frames (b, t, n, f), in float32."""
     with autocast(batch.x.device, settings.device):
         if settings.task == "pretraining":
             return model(batch.x, batch.lengths, batch.supports, settings.horizon_s).float()
         return model(batch.x, batch.lengths, batch.supports).float()
+
+
+def regularised_forward(model: nn.Module, batch: Batch, settings: FitSettings) -> tuple[Tensor, dict[str, Tensor]]:
+    """What `forward` gives, and the model's penalties, each one number."""
+    network, horizon = cast(RegularisedModel, model), [settings.horizon_s] if settings.task == "pretraining" else []
+    with autocast(batch.x.device, settings.device):
+        output, penalties = network.regularised(batch.x, batch.lengths, batch.supports, *horizon)
+    return output.float(), {name: value.float() for name, value in penalties.items()}
 
 
 def joint_forward(

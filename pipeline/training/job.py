@@ -19,8 +19,8 @@ from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
 from pipeline.training.forward import predict_logits, probabilities
 from pipeline.training.imported_card import SEEN
-from pipeline.training.loop import Fitted, fit
-from pipeline.training.model_io import PaddingModel, build_model, count_parameters, save_weights
+from pipeline.training.loop import Fitted, fit, weights_of_classes
+from pipeline.training.model_io import PaddingModel, build_model, class_names, count_parameters, save_weights
 from pipeline.training.sampling import TORCH, generator, training_rows
 from pipeline.training.start import described, start_from_detector, start_from_encoder
 
@@ -82,7 +82,8 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
             n_features=data.frames.shape[-1],
             n_parameters=count_parameters(model),
         )
-        _write(outputs, fitted, card | {"initial_weights": described(settings, encoder=inputs.encoder is not None)})
+        card |= {"initial_weights": described(settings, encoder=inputs.encoder is not None)}
+        _write(outputs, fitted, card | _of_classes(data, train, settings))
         job.clear()
 
 
@@ -126,8 +127,32 @@ def _rows(data: ClipData, settings: FitSettings) -> tuple[np.ndarray, np.ndarray
     for name, found in (("training", train), ("validation", validation)):
         if not len(found):
             raise UnfitData(f"no {name} clip for {settings.task} of {settings.length_s} s; add {name} patients")
+    _check_classes(data.labels[rows], data.labels[validation], settings)
     LOGGER.info("%d training clips, %d validation clips", len(train), len(validation))
     return train, validation
+
+
+def _check_classes(train: np.ndarray, validation: np.ndarray, settings: FitSettings) -> None:
+    """A share of the labels has to hold every class. Raises UnfitData for one that is judged, but never learnt."""
+    if settings.sampling.label_fraction == 1:
+        return
+    if absent := sorted(set(validation) - set(train)):
+        name = class_names(settings)[absent[0]] if settings.task == "classification" else f"label {absent[0]}"
+        raise UnfitData(
+            f"no training patient has a clip of {name}, which validation clips are of: no share of the labels can hold "
+            "it; add training patients, or set label_fraction: 1"
+        )
+
+
+def _of_classes(data: ClipData, train: np.ndarray, settings: FitSettings) -> dict[str, Any]:
+    """For the card of a classifier: of a share of the labels, its clips of each class; the weights of the classes."""
+    names, card = class_names(settings), dict[str, Any]()
+    if settings.task == "classification" and settings.sampling.label_fraction < 1:
+        counts = np.bincount(data.labels[train], minlength=len(names))
+        card["training_clips"] = dict(zip(names, counts.tolist(), strict=True))
+    if (weights := weights_of_classes(data, train, settings)) is not None:
+        card["class_weights"] = dict(zip(names, weights.tolist(), strict=True))
+    return card
 
 
 def _threshold(model: nn.Module, data: ClipData, rows: np.ndarray, settings: FitSettings) -> float | None:

@@ -24,8 +24,16 @@ from pipeline.settings.training import FitSettings, LoopSettings
 from pipeline.training import augment
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import Batch, ClipData
-from pipeline.training.forward import forward, joint_forward, joint_outputs, later_frames, outputs
-from pipeline.training.losses import loss_function
+from pipeline.training.forward import (
+    forward,
+    joint_forward,
+    joint_outputs,
+    later_frames,
+    outputs,
+    regularised_forward,
+)
+from pipeline.training.losses import class_weights, loss_function, task_loss
+from pipeline.training.model_io import class_names
 from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
 
 LOGGER = logging.getLogger("ictograph")
@@ -55,7 +63,11 @@ def tracked_losses(losses: list[float], rule: str) -> list[float]:
 
 
 def should_stop(losses: list[float], settings: LoopSettings) -> bool:
-    """Whether `patience` epochs went by without a new lowest validation loss (published: without any decrease)."""
+    """Whether `patience` epochs went by without a new lowest validation loss.
+
+    `published` (D14, DCRNN): without any decrease of the mean over all epochs so far. `previous` (published SGLC): with
+    no loss below that of the epoch before it.
+    """
     tracked = tracked_losses(losses, settings.early_stopping)
     if settings.early_stopping == "best":
         return len(tracked) - 1 - int(np.argmin(tracked)) >= settings.patience
@@ -87,7 +99,7 @@ def fit(
 
     Raises Diverged if the loss is not finite.
     """
-    run = _Run(model, data, settings)
+    run = _Run(model, data, settings, weights=weights_of_classes(data, train, settings))
     history, best = run.resume(checkpoints)
     steps = -(-len(train) // settings.loop.batch)
     with tqdm(total=settings.loop.epochs * steps, initial=len(history) * steps, disable=not _on_terminal()) as bar:
@@ -103,15 +115,26 @@ def fit(
     return Fitted(best, frame.assign(kept=frame["epoch"] == history[kept]["epoch"]))
 
 
+def weights_of_classes(data: ClipData, train: np.ndarray, settings: FitSettings) -> np.ndarray | None:
+    """(c,) weights in `loss: weighted_ce`, from the training clips, rows `train` of `data`; None for another loss."""
+    if settings.loop.loss != "weighted_ce":
+        return None
+    return class_weights(data.labels[train], len(class_names(settings)))
+
+
 class _Run:
     """Model, optimiser and data of one training run."""
 
-    def __init__(self, model: nn.Module, data: ClipData, settings: FitSettings) -> None:
+    def __init__(
+        self, model: nn.Module, data: ClipData, settings: FitSettings, *, weights: np.ndarray | None = None
+    ) -> None:
         self.model, self.data, self.settings = model, data, settings
-        self.loss = loss_function(settings.loop.loss, std=data.scaler.std)
+        own = None if weights is None else torch.from_numpy(weights).to(data.device, torch.float32)
+        self.loss = task_loss(settings.loop, std=data.scaler.std, weights=own)
         # pre-training is judged by the absolute error whatever it minimises (D13)
-        judged = "mae" if settings.task == "pretraining" else settings.loop.loss
-        self.validation_loss = loss_function(judged, std=data.scaler.std)
+        pretraining = settings.task == "pretraining"
+        self.validation_loss = loss_function("mae", std=data.scaler.std) if pretraining else self.loss
+        self.regularisers = settings.regularisers
         self.auxiliary = settings.auxiliary
         self.forecast_loss = loss_function(self.auxiliary.loss if self.auxiliary else "mae", std=data.scaler.std)
         self.optimiser = torch.optim.Adam(
@@ -127,35 +150,45 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(loop, epoch)
         self.model.train()
-        total = torch.zeros((), device=self.data.device)
+        totals: dict[str, Tensor] = {}
         for start in range(0, len(order), loop.batch):
             part = slice(start, start + loop.batch)
-            total += self._step(order[part], draws[part]) * len(order[part])
+            for name, value in self._step(order[part], draws[part]).items():
+                totals[name] = totals.get(name, torch.zeros_like(value)) + value * len(order[part])
             bar.update()
-        mean = float(total) / len(order)
-        if not math.isfinite(mean):
+        means = {f"train_{name}": float(total) / len(order) for name, total in totals.items()}
+        if not math.isfinite(means["train_loss"]):
             raise Diverged(
-                f"epoch {epoch + 1}: the training loss is {mean}; the state after epoch {epoch} is kept; "
-                "lower training.<task>.<length>.learning_rate or clip_norm"
+                f"epoch {epoch + 1}: the training loss is {means['train_loss']}; the state after epoch {epoch} is kept;"
+                " lower training.<task>.<length>.learning_rate or clip_norm"
             )
-        return {"epoch": epoch + 1, "learning_rate": learning_rate(loop, epoch), "train_loss": mean}
+        return {"epoch": epoch + 1, "learning_rate": learning_rate(loop, epoch), **means}
 
-    def _step(self, rows: np.ndarray, draws: augment.Draws) -> Tensor:
+    def _step(self, rows: np.ndarray, draws: augment.Draws) -> dict[str, Tensor]:
+        """One step of the optimiser; what was minimised (`loss`), and the model's penalties before their weights."""
         batch = self.data.batch(rows, draws)
         self.optimiser.zero_grad()
-        loss = self._training_loss(batch)
+        loss, penalties = self._training_loss(batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.loop.clip_norm)
         self.optimiser.step()
-        return loss.detach()
+        return {"loss": loss.detach(), **{name: value.detach() for name, value in penalties.items()}}
 
-    def _training_loss(self, batch: Batch) -> Tensor:
-        """What the task minimises, and the weighted error of the forecast where there is an auxiliary task."""
+    def _training_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimised, and the penalties in it before their weights.
+
+        The task's loss; beside it penalties of the model, or the error of an auxiliary task's forecast.
+        """
+        if self.regularisers:
+            output, found = regularised_forward(self.model, batch, self.settings)
+            penalties = {name: found[name] for name in self.regularisers}
+            added = sum(weight * penalties[name] for name, weight in self.regularisers.items())
+            return self.loss(output, batch.target) + added, penalties
         if self.auxiliary is None:
-            return self.loss(forward(self.model, batch, self.settings), batch.target)
+            return self.loss(forward(self.model, batch, self.settings), batch.target), {}
         logits, frames = joint_forward(self.model, batch, self.auxiliary, self.settings.device)
         forecast = self.forecast_loss(frames, later_frames(batch, self.auxiliary))
-        return self.loss(logits, batch.target) + self.auxiliary.weight * forecast
+        return self.loss(logits, batch.target) + self.auxiliary.weight * forecast, {}
 
     def validate(self, rows: np.ndarray) -> dict[str, Any]:
         """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint."""

@@ -1,4 +1,11 @@
-"""Which training clips are seen, and in which order: all of it follows from the seed and the epoch."""
+"""Which training clips are seen, and in which order: all of it follows from the seed and the epoch.
+
+A share of the labels (`label_fraction`) is of whole patients or of each patient's clips (`label_unit`). Either way the
+larger share of one seed holds the smaller one, and every class that the training clips hold stays in it.
+"""
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -20,9 +27,14 @@ def generator(seed: int, stream: int, epoch: int = 0) -> np.random.Generator:
 def training_rows(patients: pd.Series, labels: np.ndarray, *, settings: SamplingSettings, seed: int) -> np.ndarray:
     """Rows (ascending) of the training clips that a run sees, of `patients` (clips,) and their class numbers (clips,).
 
-    First a share of the patients (`label_fraction`), then, if balanced, all positives and as many negatives.
+    First a share of the labels, then, if balanced, all positives and as many negatives.
     """
-    rows = np.flatnonzero(patients.isin(labelled_patients(patients, settings.label_fraction, seed)).to_numpy())
+    rows = np.arange(len(labels))
+    if settings.label_fraction < 1 and settings.label_unit == "clip":
+        rows = labelled_clips(patients, labels, settings.label_fraction, seed)
+    elif settings.label_fraction < 1:
+        chosen = labelled_patients(patients, labels, settings.label_fraction, seed)
+        rows = np.flatnonzero(patients.isin(chosen).to_numpy())
     if not settings.balance:
         return rows
     positives, negatives = rows[labels[rows] == 1], rows[labels[rows] == 0]
@@ -31,11 +43,59 @@ def training_rows(patients: pd.Series, labels: np.ndarray, *, settings: Sampling
     return np.sort(np.concatenate([positives, kept]))
 
 
-def labelled_patients(patients: pd.Series, fraction: float, seed: int) -> list[str]:
-    """The patients whose labels may be used: the first of one fixed order, so that larger shares hold smaller ones."""
+def labelled_patients(patients: pd.Series, labels: np.ndarray, fraction: float, seed: int) -> list[str]:
+    """The patients whose labels may be used: `fraction` of each stratum, rounded, halves up; sorted.
+
+    A patient's stratum is the rarest class of `labels` that it holds; rare is a class that few patients hold, of two
+    alike the lower number. One order of the patients, drawn from the seed, serves every fraction. Before it come, class
+    by class from the rarest, the first patient of a class that none of those before holds.
+    """
     names = sorted(patients.unique())
-    count = max(1, round(fraction * len(names)))
-    return [names[k] for k in generator(seed, LABELS).permutation(len(names))[:count]]
+    position = {name: k for k, name in enumerate(names)}
+    held = np.zeros((len(names), max(0, labels.max(initial=-1)) + 1), dtype=bool)
+    known = labels >= 0
+    held[patients[known].map(position).to_numpy(dtype=np.int64), labels[known]] = True
+    n_holders = held.sum(axis=0)
+    stratum = np.where(held, n_holders, len(names) + 1).argmin(axis=1)
+    order = generator(seed, LABELS).permutation(len(names))
+    first = _covering(held, stratum, order)
+    order = np.concatenate([first, order[~np.isin(order, first)]])
+    chosen: list[int] = []
+    for members in (order[stratum[order] == k] for k in range(held.shape[1])):
+        count = max(int(np.isin(members, first).sum()), math.floor(fraction * len(members) + 0.5))
+        chosen += list(members[:count])
+    return sorted(names[k] for k in chosen)
+
+
+def _covering(held: np.ndarray, stratum: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Patients that hold, between them, every class that any holds; `held` (patients, classes), see above."""
+    found: list[int] = []
+    n_holders = held.sum(axis=0)
+    for k in (k for k in np.argsort(n_holders, kind="stable") if n_holders[k] and not held[found, k].any()):
+        own = order[(stratum[order] == k)]
+        found.append(int(own[0] if len(own) else order[held[order, k]][0]))
+    return np.array(found, dtype=np.int64)
+
+
+def labelled_clips(patients: pd.Series, labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Rows (ascending) of the clips whose labels may be used: `fraction` of each patient's clips of each class.
+
+    The clips of one patient and class are put in a random order at even distances from a random start, between 0 and
+    1; those below `fraction` are chosen, so that their number is right on average however few they are. The lowest clip
+    of each class is always chosen.
+    """
+    place = np.empty(len(labels))
+    rng = generator(seed, LABELS)
+    for rows in _groups(patients, labels):
+        place[rows] = (rng.permutation(len(rows)) + rng.random()) / len(rows)
+    lowest = [rows[place[rows].argmin()] for k in np.unique(labels) for rows in [np.flatnonzero(labels == k)]]
+    return np.union1d(np.flatnonzero(place < fraction), lowest)
+
+
+def _groups(patients: pd.Series, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of each patient and class, sorted by both."""
+    groups = pd.DataFrame({"patient": patients.to_numpy(), "label": labels}).groupby(["patient", "label"], sort=True)
+    yield from (rows.to_numpy() for rows in groups.groups.values())
 
 
 def epoch_order(n_clips: int, rng: np.random.Generator, *, block: int = BLOCK, window: int = WINDOW) -> np.ndarray:

@@ -30,7 +30,8 @@ def clips_table(patients: dict[str, int], *, positive: float = 0.3, seed: int = 
 
 
 def sampling(*, balance: bool = True, label_fraction: float = 1.0) -> SamplingSettings:
-    return SamplingSettings(balance=balance, negative_seed="run", label_fraction=label_fraction)
+    unit = "patient" if label_fraction < 1 else None
+    return SamplingSettings(balance=balance, negative_seed="run", label_fraction=label_fraction, label_unit=unit)
 
 
 @pytest.mark.parametrize("balance", [True, False])

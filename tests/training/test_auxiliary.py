@@ -99,7 +99,7 @@ def test_gradient_of_the_joint_loss_equals_that_of_a_plain_oracle(files: Files, 
     model = seeded(settings)
     batch = data.batch(np.arange(6))
     run = loop._Run(model, data, FitSettings.model_validate(settings))
-    run._training_loss(batch).backward()
+    run._training_loss(batch)[0].backward()
 
     state = {name: value.detach().double().requires_grad_() for name, value in model.named_parameters()}
     x = batch.x.double()
@@ -111,7 +111,7 @@ def test_gradient_of_the_joint_loss_equals_that_of_a_plain_oracle(files: Files, 
         forecast.append((frames - x[clip, SEEN_S : SEEN_S + HORIZON_S]).abs().mean() * STD)
     loss = torch.stack(detection).mean() + weight * torch.stack(forecast).mean()
     gradients = torch.autograd.grad(loss, list(state.values()))
-    assert float(run._training_loss(batch).detach()) == pytest.approx(float(loss.detach()), rel=1e-6)
+    assert float(run._training_loss(batch)[0].detach()) == pytest.approx(float(loss.detach()), rel=1e-6)
     for (name, parameter), expected in zip(model.named_parameters(), gradients, strict=True):
         assert parameter.grad is not None, name
         assert float(expected.abs().max()) > 1e-6, name  # every weight takes part

@@ -162,7 +162,9 @@ def test_diverging_loss_keeps_the_last_good_state(detection: Files, tmp_path: Pa
 
         def broken(run: loop._Run, *arguments: Any) -> Any:
             calls.append(1)
-            return step(run, *arguments) * (float("nan") if len(calls) > 7 else 1.0)
+            factor = float("nan") if len(calls) > 7 else 1.0
+
+            return {name: value * factor for name, value in step(run, *arguments).items()}
 
         patch.setattr(loop._Run, "_step", broken)
         with pytest.raises(loop.Diverged, match=r"epoch 2: the training loss is nan.*learning_rate"):

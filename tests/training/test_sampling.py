@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.graphs.distance import distance_weights
 from pipeline.settings.training import AugmentSettings, SamplingSettings
 from pipeline.training.augment import draw, mirrored_weights
-from pipeline.training.sampling import epoch_order, generator, labelled_patients, training_rows
+from pipeline.training.sampling import epoch_order, generator, training_rows
 
 PATIENTS = pd.Series([f"p{k % 10}" for k in range(400)])
 LABELS = (np.arange(400) % 7 == 0).astype(np.int64)
@@ -36,14 +36,6 @@ def test_D07_negatives_follow_the_seed_of_the_run(negative_seed: str, same: bool
 
 def test_unbalanced_keeps_all() -> None:
     assert len(training_rows(PATIENTS, LABELS, settings=sampling(balance=False), seed=0)) == 400
-
-
-def test_label_fraction_takes_whole_patients_and_larger_shares_hold_smaller() -> None:
-    small, large = (set(labelled_patients(PATIENTS, share, seed=5)) for share in (0.3, 0.6))
-    assert len(small) == 3
-    assert small < large
-    rows = training_rows(PATIENTS, LABELS, settings=sampling(balance=False, label_fraction=0.3), seed=5)
-    assert set(PATIENTS.iloc[rows]) == small
 
 
 @given(st.integers(1, 500), st.integers(1, 40), st.integers(1, 4))

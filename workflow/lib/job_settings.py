@@ -255,7 +255,7 @@ def _pictured(config: Config) -> dict[str, Any]:
 
 
 def sglc_page(config: Config) -> dict[str, Any]:
-    return {"title": config.report.title, "max_mb": config.sglc.max_mb}
+    return {"report": config.report, "max_mb": config.sglc.max_mb}
 
 
 def search_table(config: Config) -> dict[str, Any]:
