@@ -69,11 +69,11 @@ def list_contents(one: Predicted, lists: Sequence[NamedList], classes: tuple[str
     found = []
     for chosen in lists:
         part = listed(one, chosen)
-        counts = np.bincount(part.labels, minlength=len(classes))
+        counts = np.bincount(part.labels, minlength=len(classes)).tolist()
         found.append({
             "list": chosen.name, "classes": len(classes), "clips": len(part.labels),
-            "patients": len(np.unique(part.patients)), "of_class": dict(zip(classes, counts.tolist(), strict=True)),
-            "majority_weighted_f1": majority_weighted_f1(counts),
+            "patients": len(np.unique(part.patients)), "majority_weighted_f1": majority_weighted_f1(counts),
+            "of_class": [list(pair) for pair in zip(classes, counts, strict=True)],  # in order: JSON sorts keys
         })  # fmt: skip
     return found
 
@@ -91,7 +91,7 @@ def published_lists() -> list[dict[str, Any]]:
     names = ("CF", "GN", "AB", "CT")
     return [
         {"list": row["list"], "classes": 4, "clips": row["clips"], "patients": row["patients"],
-         "of_class": {name: row[name] for name in names}, "note": row["note"],
+         "of_class": [[name, row[name]] for name in names], "note": row["note"],
          "majority_weighted_f1": majority_weighted_f1([row[name] for name in names])}
         for row in rows
     ]  # fmt: skip

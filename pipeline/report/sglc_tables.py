@@ -44,10 +44,10 @@ def class_table(classes: int, name: str, metric: str, rows: Sequence[Row], lists
     own = [row for row in rows if (row["classes"], row["list"], row["metric"]) == (classes, name, metric)]
     holds = next(row for row in lists if (row["classes"], row["list"]) == (classes, name))
     body = [
-        [label, *(_score(_one(own, label, name, metric, about)) for about in holds["of_class"])]
+        [label, *(_score(_one(own, label, name, metric, about)) for about, _ in holds["of_class"])]
         for label in _distinct(own, "label")
     ]
-    heads = [f"{about}\n{plural(count, 'clip')}" for about, count in holds["of_class"].items()]
+    heads = [f"{about}\n{plural(count, 'clip')}" for about, count in holds["of_class"]]
     caption = f"{WORDS[metric].capitalize()} of each class, {classes} classes, list {name}; {NO_SUPPORT}: no clip of it"
     return Table(f"{metric}-{classes}-{name}", caption, ["model", *heads], body, folded=metric != "recall")
 
@@ -58,7 +58,7 @@ def list_table(lists: Sequence[Row]) -> Table:
     printed = [row | {"where": "TUSZ v1.5.2, published"} for row in published_lists()]
     body = [
         [f"{row['list']}, {row['classes']} classes", row["where"], cell(row["clips"]), cell(row["patients"]),
-         ", ".join(f"{name} {count}" for name, count in row["of_class"].items()), cell(row["majority_weighted_f1"])]
+         ", ".join(f"{name} {count}" for name, count in row["of_class"]), cell(row["majority_weighted_f1"])]
         for row in [*seen, *printed]
     ]  # fmt: skip
     heads = ["list", "counted in", "clips", "patients", "clips of each class", "weighted F1 of the majority guess"]
