@@ -246,6 +246,21 @@ def test_D14_early_stopping_rules() -> None:
     assert loop.should_stop([1.0, 2.0, 3.0], published)
 
 
+def test_early_stopping_previous_counts_epochs_that_rise_above_the_one_before() -> None:
+    """Published SGLC: a fall from one epoch to the next starts the patience anew, however far the best is away."""
+    best = LoopSettings.model_validate(fit_settings(patience=2)["loop"])
+    previous = best.model_copy(update={"early_stopping": "previous"})
+    rising_twice, falling_once = [1.0, 3.0, 4.0], [1.0, 5.0, 4.0, 4.5]
+    assert loop.should_stop(rising_twice, previous)
+    assert not loop.should_stop(falling_once, previous)
+    assert loop.should_stop(falling_once, best)
+    assert loop.should_stop([*falling_once, 4.6], previous)
+    averaged = best.model_copy(update={"early_stopping": "published"})
+    fallen = [9.0, 1.0, 2.0, 3.0]  # the mean of all epochs still falls
+    assert loop.should_stop(fallen, previous)
+    assert not loop.should_stop(fallen, averaged)
+
+
 def test_cosine_learning_rate() -> None:
     settings = LoopSettings.model_validate(fit_settings(epochs=10, learning_rate=0.2)["loop"])
     rates = [loop.learning_rate(settings, epoch) for epoch in range(11)]
