@@ -9,7 +9,7 @@ from pipeline.store import read_json, read_tables
 NAMES = {"sglc": "SGLC", "sglc_published": "SGLC, published variant", "sglc_prior": "SGLC, graph: prior",
          "sglc_uniform": "SGLC, graph: uniform", "sglc_random": "SGLC, graph: random"}  # fmt: skip
 GRAPHS = {"distance": "Dist-", "correlation": "Corr-"}
-STARTS = {"ssl": "with pre-training", "scratch": "without"}
+STARTS = {"ssl": "with pre-training", "scratch": "without pre-training"}
 N_CLASSES = {"four": 4, "eight": 8}
 SHOWN = ("variant", "adjacency", "units", "layers", "pretraining_layers", "ggnn_steps", "diffusion_steps", "heads")
 TRAINED = ("epochs", "learning_rate", "batch", "weight_decay", "dropout", "patience", "loss")

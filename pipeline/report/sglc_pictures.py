@@ -14,7 +14,8 @@ from pipeline.report.picture import MARKS, SERIES, STYLES, Picture, drawing, fin
 from pipeline.report.tables import records
 
 Row = dict[str, Any]
-INTERVAL = "bars and bands: patient-bootstrap interval of the mean over seeds"
+APART = 1.2  # per cent: how far beside one another the curves stand
+INTERVAL = "bars: patient-bootstrap interval of the mean over seeds"
 
 
 def table_picture(frame: pd.DataFrame, lists: Sequence[Row], *, synthetic: bool, dpi: int) -> Picture:
@@ -72,7 +73,7 @@ def fraction_picture(frame: pd.DataFrame, *, synthetic: bool, dpi: int) -> Pictu
         for line, name in zip(grid, names, strict=True):
             for axes, (metric, words) in zip(line, metrics.items(), strict=True):
                 _draw_fractions(axes, frame[frame["list"] == name], curves, metric)
-                axes.set(xlabel="training patients with labels (%)", ylabel=words, title=f"List {name}: {words}")
+                axes.set(xlabel="labels (%)", ylabel=words, title=f"List {name}: {words}")
         handles, texts = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="outside lower center", ncols=3, fontsize=8)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
@@ -81,7 +82,8 @@ def fraction_picture(frame: pd.DataFrame, *, synthetic: bool, dpi: int) -> Pictu
     seeds = sorted({int(number) for number in frame["n_seeds"]})
     caption = (
         f"Mean over {' or '.join(map(str, seeds))} seeds; {INTERVAL}. Solid: with pre-training on all training "
-        f"recordings, dashed: without. The validation and the test patients are the same at every share. {n}."
+        "recordings, dashed: without; points stand a little apart to be seen. The validation and the test patients are "
+        f"the same at every share. {n}."
     )
     title = "How scores depend on the share of the labels"
     alt = f"Curves of {', '.join(curves)} over {', '.join(str(x) for x in sorted(set(frame['fraction'])))} per cent."
@@ -89,16 +91,16 @@ def fraction_picture(frame: pd.DataFrame, *, synthetic: bool, dpi: int) -> Pictu
 
 
 def _draw_fractions(axes: Axes, rows: pd.DataFrame, curves: Sequence[str], metric: str) -> None:
-    models = list(dict.fromkeys(rows["model"]))
-    for label in curves:
+    """One line a model and start; intervals as bars beside one another, since bands of six curves hide each other."""
+    systems = list(dict.fromkeys(label.rsplit(", ", 1)[0] for label in curves))
+    for place, label in enumerate(curves):
         own = rows[rows["label"] == label].sort_values("fraction")
-        if not len(own):
-            continue
-        index = models.index(own["model"].iloc[0])
-        style = STYLES[0] if own["init"].iloc[0] == "ssl" else STYLES[1]
-        axes.plot(own["fraction"], own[metric], style, color=SERIES[index], marker=MARKS[index], label=label)
-        low, high = own[f"{metric}_low"], own[f"{metric}_high"]
-        axes.fill_between(own["fraction"], low, high, color=SERIES[index], alpha=0.1, linewidth=0)
+        index = systems.index(label.rsplit(", ", 1)[0])
+        style = STYLES[0] if (own["init"] == "ssl").all() else STYLES[1]
+        x = own["fraction"].to_numpy() + APART * (place - (len(curves) - 1) / 2)
+        look: dict[str, Any] = {"color": SERIES[index], "linewidth": 1.4}
+        axes.plot(x, own[metric], linestyle=style, marker=MARKS[index], markersize=5, label=label, **look)
+        axes.vlines(x, own[f"{metric}_low"], own[f"{metric}_high"], linestyle=style, **look)
     axes.set(ylim=(-0.02, 1.02), xticks=sorted(set(rows["fraction"])))
     axes.grid(color="#dddddd", linewidth=0.5)
 
