@@ -25,13 +25,15 @@ from pipeline.explain.occlusion import Clip, occlusion_map
 from pipeline.graphs.correlation import correlation_weights
 from pipeline.graphs.distance import distance_weights
 from pipeline.graphs.positions import POSITIONS
-from pipeline.models.__main__ import FREQUENCIES, LENGTHS_S, SAMPLES, SUPPORTS, published
+from pipeline.models.__main__ import FREQUENCIES, LENGTHS_S, SAMPLES, SUPPORTS, plugin_of, published
 from pipeline.plugins import load_plugin
 from pipeline.settings.features import GraphSettings
 from workflow.lib.step_times import COLUMNS, TABLE, read
 
 N, HORIZON_S, CLIPS, REPEATS = len(POSITIONS), 12, 40, 3
-SMALL = {12: 4, 60: 1}  # clips in a batch of the Dense-CNN, one step of whose published batch takes a minute
+SMALL = {  # clips in a batch of the networks one step of whose published batch takes a minute
+    "densecnn": {12: 4, 60: 1}, "sglc": {12: 8, 60: 4}, "sglc_published": {12: 8, 60: 4},
+}  # fmt: skip
 GRAPHS = GraphSettings(kappa=0.9, top_neighbours=3, correlation_input="raw")
 
 
@@ -54,6 +56,9 @@ def networks() -> Iterator[Network]:
                 ("occlusion", "fft"),
             ):  # fmt: skip
                 yield Network("dcrnn", task, graph, kind, length_s)
+        for model in ("sglc", "sglc_published"):
+            for task in ("detection", "pretraining", "occlusion"):
+                yield Network(model, task, "correlation", "fft", length_s)
         for model in ("lstm", "cnn_lstm", "densecnn"):
             for task in ("detection", "occlusion"):
                 yield Network(model, task, "none", "fft", length_s)
@@ -62,11 +67,11 @@ def networks() -> Iterator[Network]:
 def measure_network(network: Network, device: torch.device) -> dict[str, Any]:
     """One row of the table."""
     torch.manual_seed(0)
-    clips = SMALL[network.length_s] if network.model == "densecnn" else CLIPS
+    clips = SMALL[network.model][network.length_s] if network.model in SMALL else CLIPS
     n_features = SAMPLES if network.features == "time" else FREQUENCIES
     x = torch.randn(clips, network.length_s, N, n_features, device=device)
     lengths = torch.full((clips,), network.length_s, device=device)
-    supports = _supports(network.graph, clips).to(device)
+    supports = _supports(network, clips).to(device)
     model = _model(network, n_features).to(device)
     row = {**network._asdict(), "clips": clips, "parameters": sum(p.numel() for p in model.parameters())}
     if network.task == "occlusion":
@@ -83,7 +88,8 @@ def _map(model: nn.Module, clip: Clip) -> None:
 
 
 def _model(network: Network, n_features: int) -> nn.Module:
-    module, settings = load_plugin("models", network.model), published()[network.model]
+    settings = published()[network.model]
+    module = load_plugin("models", plugin_of(settings))
     n_supports = SUPPORTS[network.graph]
     if network.task == "pretraining":
         return module.forecaster(settings, n_features=n_features, n_supports=n_supports)
@@ -94,15 +100,16 @@ def _model(network: Network, n_features: int) -> nn.Module:
     )  # fmt: skip
 
 
-def _supports(graph: str, clips: int) -> Tensor:
-    if graph == "none":
+def _supports(network: Network, clips: int) -> Tensor:
+    if network.graph == "none":
         return torch.zeros(0, N, N)
-    module, settings = load_plugin("models", "dcrnn"), published()["dcrnn"]
+    settings = published()[network.model]
+    module = load_plugin("models", plugin_of(settings))
     weights = distance_weights(tuple(POSITIONS), kappa=GRAPHS.kappa)
-    if graph == "correlation":
+    if network.graph == "correlation":
         frames = np.random.default_rng(0).normal(size=(clips, 12, N, FREQUENCIES))
         weights = correlation_weights(frames, GRAPHS)
-    return torch.from_numpy(module.supports(weights, graph, settings))
+    return torch.from_numpy(module.supports(weights, network.graph, settings))
 
 
 def _ways(

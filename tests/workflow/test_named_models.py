@@ -11,13 +11,15 @@ from pipeline.models.__main__ import configured, parameter_counts
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config, parse_config
 from workflow.lib import job_settings, planning
+from workflow.lib.budget import Estimator
+from workflow.lib.corpus import Corpora
 from workflow.lib.paths import ENCODER, encoder_of, encoder_run
 
 ROOT = Path(__file__).parents[2]
 RUN = {"features": "fft", "graph": "distance", "init": "ssl", "scheme": "four", "label_fraction": 1.0}
 
 
-def values(models: dict[str, Any], run: str = "small") -> dict[str, Any]:
+def values(models: dict[str, Any], run: str = "dcrnn") -> dict[str, Any]:
     """config.yaml with further models, and a run `mine` of one of them."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
     content["models"] |= models
@@ -25,7 +27,7 @@ def values(models: dict[str, Any], run: str = "small") -> dict[str, Any]:
     return content
 
 
-def config(models: dict[str, Any], run: str = "small") -> Config:
+def config(models: dict[str, Any], run: str = "dcrnn") -> Config:
     made = parse_config(values(models, run))
     planning.check(made)
     return made
@@ -63,7 +65,7 @@ def test_a_run_of_a_named_model_has_its_plug_in_its_options_and_an_encoder_of_it
 
 def test_the_name_alone_changes_no_settings_of_a_job() -> None:
     """Another name for the same options trains the same model: names are in paths only."""
-    made = config({"small": {"like": "dcrnn"}})
+    made = config({"small": {"like": "dcrnn"}}, "small")
     own, same = (job_settings.train(made, run, "detection", 12, 0) for run in ("mine", "dist-ssl"))
     assert job_settings.as_text(own) == job_settings.as_text(same)
 
@@ -73,6 +75,19 @@ def test_parameters_of_named_models_are_counted() -> None:
     found = {row[:3]: row.parameters for row in parameter_counts(configured(made))}
     key = ("detection", "distance")
     assert found["small", *key] < found["dcrnn", *key] == 168_641
+
+
+def test_step_times_are_those_of_the_section_or_else_of_the_plug_in() -> None:
+    """A dry run's hours: a section that was measured by itself counts before the architecture."""
+    made = config({})
+    row = {"device": "bench", "task": "detection", "graph": "correlation", "features": "fft", "length_s": 12}
+    row |= {"clips": 8, "forward_s": 0.1}
+    times = [row | {"model": name, "step_s": float(k)} for k, name in enumerate(("sglc", "sglc_prior"))]
+    estimator = Estimator(made, Corpora(made, main_process=False), times)
+    runs = {name: made.runs[name] for name in ("sglc-random", "sglc-prior")}
+    found = {name: estimator._row(run, "classification", 12, "bench") for name, run in runs.items()}
+    assert [found[name]["step_s"] for name in found] == [0.0, 1.0]
+    assert estimator._row(made.runs["corr-ssl"], "classification", 12, "bench") is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +111,7 @@ def test_what_is_no_model_stops_by_its_key(models: dict[str, Any], message: str)
 
 
 def test_the_checks_of_a_run_look_at_the_plug_in() -> None:
-    with pytest.raises(planning.PlanError, match=r"runs.mine.graph: 'distance' does not fit model narrow; .*there is n"):
+    with pytest.raises(planning.PlanError, match=r"runs.mine.graph: 'distance' does not fit model narrow; .*is none"):
         config({"narrow": {"like": "lstm", "units": 8}}, "narrow")
     with pytest.raises(planning.PlanError, match=r"runs.mine.model: 'smal' is not in models; did you mean 'small'"):
         config({"small": {"like": "dcrnn"}}, "smal")
