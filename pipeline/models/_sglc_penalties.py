@@ -20,8 +20,9 @@ def penalties(layers: list[tuple[Tensor, Tensor]], lengths: Tensor) -> dict[str,
     t = layers[0][0].shape[0]
     valid = torch.arange(t, device=lengths.device)[:, None] < lengths  # (t, b)
     values = {"smooth": _smooth, "degree": _degree, "sparsity": _sparsity}
-    # an invalid second is left out, not multiplied by 0
-    return {name: torch.stack([of(X[valid], A[valid]).mean() for X, A in layers]).mean() for name, of in values.items()}
+    with torch.autocast(lengths.device.type, enabled=False):  # smooth is a difference of large numbers
+        given = [(X[valid], A[valid]) for X, A in layers]  # an invalid second is left out, not multiplied by 0
+        return {name: torch.stack([of(X, A).mean() for X, A in given]).mean() for name, of in values.items()}
 
 
 def _smooth(X: Tensor, A: Tensor) -> Tensor:

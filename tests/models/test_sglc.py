@@ -248,3 +248,25 @@ def test_joint_classifier_is_the_classifier_and_a_forecast_of_the_first_seconds(
 def test_wrong_options_are_refused_by_name(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         parse_section(ModelConfig, settings().model_dump() | changes, where="models.sglc")
+
+
+@pytest.mark.parametrize("changes", [{}, PUBLISHED, {"adjacency": "uniform"}], ids=str)
+def test_mixed_precision_leaves_the_recurrence_in_float32(changes: dict[str, Any]) -> None:
+    """bfloat16 is for the head and the projection: graphs, states and penalties are those of float32, bit by bit."""
+    s_ = settings(**changes)
+    torch.manual_seed(7)
+    model, forecaster = sglc.Classifier(s_, n_features=F, n_classes=3, dropout=0.0), sglc.Forecaster(s_, n_features=F)
+    x, supports, _ = given(s_)
+    asked = (torch.from_numpy(x).float(), torch.tensor(LENGTHS), supports.float())
+    logits, found = model.eval().regularised(*asked)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed, mixed_found = model.regularised(*asked)
+        traces, frames = model.traces(*asked), forecaster(*asked, 3)
+    assert mixed.dtype == frames.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), logits, atol=0.02, rtol=0)
+    assert all(torch.equal(mixed_found[name], value) for name, value in found.items())
+    for own, other in zip(traces, model.traces(*asked), strict=True):
+        assert torch.equal(own.states, other.states)
+        assert torch.equal(own.graphs, other.graphs)
+    (mixed.float().sum() + frames.float().sum()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in forecaster.parameters() if p.grad is not None)
