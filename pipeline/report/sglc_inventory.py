@@ -83,7 +83,7 @@ def read_sglc_inventory(path: Path) -> SglcInventory:
 def grid_of(inventory: SglcInventory) -> list[dict[str, Any]]:
     """What was trained, by the cards: one row a run, and one an encoder."""
     rows = [{"run": one.run, "seeds": len(one.seeds), "labels_pct": one.share} for one in inventory.runs]
-    rows += [{"run": one.encoder, "seeds": 1, "labels_pct": 0} for one in inventory.encoders]
+    rows += [{"run": one.encoder, "seeds": 1, "labels_pct": None} for one in inventory.encoders]
     cards = [*(one.cards[0] for one in inventory.runs), *(one.card for one in inventory.encoders)]
     return [row | _trained(read_json(card)) for row, card in zip(rows, cards, strict=True)]
 

@@ -48,7 +48,8 @@ def class_table(classes: int, name: str, metric: str, rows: Sequence[Row], lists
         for label in _distinct(own, "label")
     ]
     heads = [f"{about}\n{plural(count, 'clip')}" for about, count in holds["of_class"]]
-    caption = f"{WORDS[metric].capitalize()} of each class, {classes} classes, list {name}; {NO_SUPPORT}: no clip of it"
+    words = WORDS[metric][0].upper() + WORDS[metric][1:]
+    caption = f"{words} of each class, {classes} classes, list {name}; {NO_SUPPORT}: no clip of it"
     return Table(f"{metric}-{classes}-{name}", caption, ["model", *heads], body, folded=metric != "recall")
 
 
@@ -89,8 +90,9 @@ def grid_table(grid: Sequence[Row]) -> Table:
     return Table("grid", "What was trained, by the cards of the models", heads, body, folded=True)
 
 
-def fraction_table(rows: Sequence[Row]) -> Table:
+def fraction_table(rows: Sequence[Row], lists: Sequence[Row]) -> Table:
     """One row a model and share; weighted and macro F1 on each list in a column of its own."""
+    classes = [name for name, _ in lists[0]["of_class"]]
     mean = [row for row in rows if row["seed"] == -1]
     names, curves = _distinct(mean, "list"), dict.fromkeys((row["label"], row["fraction"]) for row in mean)
     columns = [(name, metric) for name in names for metric in ("weighted_f1", "macro_f1")]
@@ -98,8 +100,7 @@ def fraction_table(rows: Sequence[Row]) -> Table:
     for label, share in curves:
         own = {row["list"]: row for row in mean if (row["label"], row["fraction"]) == (label, share)}
         first = next(iter(own.values()))
-        counts = {key.removeprefix(COUNTED): value for key, value in first.items() if key.startswith(COUNTED)}
-        clips = ", ".join(f"{name} {_plain(count)}" for name, count in counts.items())
+        clips = ", ".join(f"{name} {_plain(first[COUNTED + name])}" for name in classes)
         scores = [_score(_of_metric(own[name], metric)) for name, metric in columns]
         body.append([f"{label}\n{share} %", _plain(first["n_patients"]), clips, *scores])
     heads = [f"{WORDS[metric]}, list {name}" for name, metric in columns]
