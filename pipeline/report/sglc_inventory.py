@@ -12,6 +12,7 @@ GRAPHS = {"distance": "Dist-", "correlation": "Corr-"}
 STARTS = {"ssl": "with pre-training", "scratch": "without pre-training"}
 N_CLASSES = {"four": 4, "eight": 8}
 SHOWN = ("variant", "adjacency", "units", "layers", "pretraining_layers", "ggnn_steps", "diffusion_steps", "heads")
+SHORT = 8  # characters of a digest that are shown
 TRAINED = ("epochs", "learning_rate", "batch", "weight_decay", "dropout", "patience", "loss")
 
 
@@ -94,4 +95,5 @@ def _trained(card: dict[str, Any]) -> dict[str, Any]:
     options = {name: settings["options"][name] for name in SHOWN if name in settings["options"]}
     loop = {name: settings["loop"][name] for name in TRAINED if name in settings["loop"]}
     about = {name: card[name] for name in ("task", "length_s", "parameters")} | {"trained_epochs": card["epochs"]}
+    about |= {"encoder": "".join(card["inputs"]["encoder"])[:SHORT] or None}
     return {**about, "label_unit": settings["sampling"].get("label_unit"), **options, **loop}

@@ -11,8 +11,9 @@ from pipeline.report.sglc_inventory import SHOWN, TRAINED
 Row = dict[str, Any]
 WORDS = {"weighted_f1": "weighted F1", "macro_f1": "macro F1", "recall": "recall", "auroc": "AUROC, one versus rest"}
 GRID = {
-    "labels_pct": "labels (%)", "trained_epochs": "epochs trained", "learning_rate": "rate", "weight_decay": "decay",
-    "pretraining_layers": "layers, pre-training", "ggnn_steps": "GGNN steps", "diffusion_steps": "diffusion steps",
+    "labels_pct": "labels (%)", "encoder": "started from (digest)", "trained_epochs": "epochs trained",
+    "learning_rate": "rate", "weight_decay": "decay", "pretraining_layers": "layers, pre-training",
+    "ggnn_steps": "GGNN steps", "diffusion_steps": "diffusion steps",
 }  # fmt: skip
 NO_SUPPORT = "n/a"
 COUNTED = "n_clips_"  # training clips of each class, by the names of their columns
@@ -83,7 +84,7 @@ def differing_lists(lists: Sequence[Row]) -> list[str]:
 
 def grid_table(grid: Sequence[Row]) -> Table:
     """What was trained, by the models' cards; columns in which nothing stands are left out."""
-    names = ["seeds", "labels_pct", *SHOWN, *TRAINED, "trained_epochs", "parameters"]
+    names = ["seeds", "labels_pct", "encoder", *SHOWN, *TRAINED, "trained_epochs", "parameters"]
     kept = [name for name in names if any(row.get(name) is not None for row in grid)]
     body = [[row["run"], *(_plain(row.get(name)) for name in kept)] for row in grid]
     heads = ["run or encoder", *(GRID.get(name, name.replace("_", " ")) for name in kept)]
