@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models._sglc_ggnn import GGNN, both_ways
+from pipeline.models._sglc_ggnn import GGNN
 from pipeline.models._sglc_graphs import published_prior, random_graph, row_stochastic_prior, uniform_graph
 from pipeline.models._sglc_heads import layer_heads
 from pipeline.models._sglc_learner import CorrectedLearner, PublishedLearner
@@ -75,24 +75,28 @@ class SGLCLayer(nn.Module):
             kind = PublishedLearner if settings.variant == "published" else CorrectedLearner
             self.learner = kind(settings, n_inputs=self.n_inputs)
 
-    def step(self, x: Tensor, s: Tensor, operator: Tensor) -> Tensor:
-        """State (b, n, h) after one second x (b, n, f), from state s; `operator` of `both_ways`."""
-        r, u = self.gate(torch.cat([x, s], dim=-1), operator).sigmoid().chunk(2, dim=-1)
-        c = self.candidate(torch.cat([x, r * s], dim=-1), operator).tanh()
+    def step(self, x: Tensor, s: Tensor, A: Tensor) -> Tensor:
+        """State (b, n, h) after one second x (b, n, f), from state s, on the graph A (b, n, n)."""
+        r, u = self.gate(torch.cat([x, s], dim=-1), A).sigmoid().chunk(2, dim=-1)
+        c = self.candidate(torch.cat([x, r * s], dim=-1), A).tanh()
         return torch.lerp(c, s, u)  # u s + (1 - u) c
 
     def forward(self, x: Tensor, s: Tensor, A: Tensor, A_0: Tensor) -> Trace:
         """Trace over the seconds of x (t, b, n, f), from state s (b, n, h), graph A and prior A_0 (b, n, n)."""
+        with torch.autocast(x.device.type, enabled=False):  # under mixed precision, too: rounding would be fed back
+            return self._trace(x.to(s.dtype), s, A, A_0)
+
+    def _trace(self, x: Tensor, s: Tensor, A: Tensor, A_0: Tensor) -> Trace:
         if self.learner is None:
-            operator, states = both_ways(A_0), []
+            states = []
             for second in x:
-                states.append(s := self.step(second, s, operator))
+                states.append(s := self.step(second, s, A_0))
             return Trace(torch.stack(states), A_0.expand(len(x), *A_0.shape))
         scorers = self.learner.scorers()
         states, graphs = [], []
         for second, inputs in zip(x, self.learner.input_scores(x, scorers), strict=True):
             A = self.learner(inputs, s, scorers, A, A_0)
-            s = self.step(second, s, both_ways(A))
+            s = self.step(second, s, A)
             states.append(s)
             graphs.append(A)
         return Trace(torch.stack(states), torch.stack(graphs))

@@ -50,14 +50,10 @@ def softmax(x: Array) -> Array:
 
 
 def ggnn(weights: dict[str, Array], name: str, A: Array, h: Array, steps: int) -> Array:
-    """Wr, Wz, Wh are D x 3D maps of [m_in, m_out, h]; the stored tensors hold them transposed and cut."""
-    own = {part: weights[f"{name}.{part}"] for part in ("W_message", "W_gates", "W_candidate", "bias")}
+    """Wr, Wz, Wh are D x 3D maps of [m_in, m_out, h]; the stored tensors hold them transposed."""
     D = h.shape[1]
-    W = [
-        np.concatenate([own["W_message"][:, k * D : (k + 1) * D], last]).T
-        for k, last in enumerate([own["W_gates"][:, :D], own["W_gates"][:, D:], own["W_candidate"]])
-    ]
-    b = own["bias"].reshape(3, D)
+    gates, candidate = weights[f"{name}.W_gates"], weights[f"{name}.W_candidate"]
+    W, b = [gates[:, :D].T, gates[:, D:].T, candidate.T], weights[f"{name}.bias"].reshape(3, D)
     for _ in range(steps):
         new = np.empty_like(h)
         for i in range(len(h)):
