@@ -38,6 +38,7 @@ include: "workflow/rules/compare.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/compat_report.smk"
 include: "workflow/rules/sglc.smk"
+include: "workflow/rules/planted_graph.smk"
 
 
 rule all:

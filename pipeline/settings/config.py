@@ -26,6 +26,7 @@ from pipeline.settings.learned_graphs import LearnedGraphSettings
 from pipeline.settings.named_models import check_sections, completed
 from pipeline.settings.overlay import overlaid
 from pipeline.settings.paper import PaperConfig
+from pipeline.settings.planted import PlantedConfig
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.search import SearchConfig
@@ -148,6 +149,7 @@ class Config(Section):
     comparisons: ComparisonConfig
     search: SearchConfig
     sglc: SglcConfig
+    planted_graph: PlantedConfig
     compat_report: CompatReportConfig
     compat: CompatConfig
     _plugins: dict[str, str] = PrivateAttr(default_factory=dict)  # of each section of `models`

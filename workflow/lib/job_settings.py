@@ -254,6 +254,21 @@ def _pictured(config: Config) -> dict[str, Any]:
     return {"lists": lists, "dpi": config.report.dpi}
 
 
+def planted_graph(config: Config) -> dict[str, Any]:
+    """How the main corpus was made, and how the edges that were learned on it are compared with it."""
+    planted = config.planted_graph
+    return {
+        "simulate": config.corpora[config.corpus].simulate,
+        "edges": {name: getattr(planted, name) for name in ("draws", "permutations", "confidence", "seed")},
+        "clips": config.clips,
+        "length_s": planted.length_s,
+        "electrodes": config.channels.nodes,
+        "title": config.report.title,
+        "dpi": config.report.dpi,
+        "max_mb": planted.max_mb,
+    }
+
+
 def sglc_page(config: Config) -> dict[str, Any]:
     return {"report": config.report, "max_mb": config.sglc.max_mb}
 

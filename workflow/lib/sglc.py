@@ -118,7 +118,7 @@ def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
         "recordings": inputs.tables(paths.of("index/{shard}.recordings.parquet"), corpus=corpus),
         "splits": paths.of("splits.parquet").format(corpus=corpus),
         "seizures": sorted({path for found in lists for path in found["seizures"]}),
-        "runs": [_run(config, line) for line in lines],
+        "runs": [run_entry(config, line) for line in lines],
         "encoders": pretraining(config, corpus, lines),
         "clips": inputs.every(paths.clips, *labelled, corpus=corpus, **trained) if target == "label_fraction" else [],
         "pairs": [[LEARNED, name] for name in FIXED] if target == "graph_ablation" else [],
@@ -135,7 +135,8 @@ def page_inventory(config: Config, corpora: Corpora) -> dict[str, Any]:
     return content | {"runs": runs, "clips": {}, "signals": [], "graphs": {}, "pretraining": []}
 
 
-def _run(config: Config, line: PlanEntry) -> dict[str, Any]:
+def run_entry(config: Config, line: PlanEntry) -> dict[str, Any]:
+    """A run as the inventories of these targets tell of it."""
     chosen, files = config.runs[line.run], run_files(config, config.corpus, line)
     kept = {name: files[name] for name in ("run", "length_s", "seeds", "graph", "init", "cards", "predictions")}
     return kept | {"model": chosen.model, "scheme": chosen.scheme, "share": share_of(line.run)}

@@ -1,0 +1,95 @@
+"""What the target planted_graph needs: runs that differ in their graph, learned graphs, clips; on a planted corpus."""
+
+from typing import Any
+
+from pipeline.settings.config import Config
+from pipeline.settings.driven import DrivenSettings
+from pipeline.settings.runs import PlanEntry
+from workflow.lib.corpus import Corpora
+from workflow.lib.inputs import Inputs
+from workflow.lib.inventory import pretraining, run_files
+from workflow.lib.paths import Paths
+from workflow.lib.planning import PlanError
+from workflow.lib.readers import choice
+from workflow.lib.section_checks import wrong_list
+from workflow.lib.sglc import run_entry
+from workflow.lib.targets import Targets
+
+ABLATION, EDGES = "graph_ablation", "planted_graph"
+TASK = "classification"
+PRESET = "--configfile workflow/presets/planted-graph.yaml"
+
+
+def folder(config: Config) -> str:
+    """Where everything of this target lies."""
+    return f"{config.results}/{config.corpus}/planted"
+
+
+def check(config: Config) -> None:
+    """Raise PlanError where the section `planted_graph` cannot be measured, on whatever corpus."""
+    planted = config.planted_graph
+    names = [planted.learned, *planted.fixed]
+    wrong = [f"{name!r} is not in runs; {choice(name, list(config.runs))}" for name in names if name not in config.runs]
+    wrong += [f"fixed: {problem}" for problem in wrong_list(names, "run")]
+    wrong += [f"seeds: {problem}" for problem in wrong_list(planted.seeds, "seed")]
+    if planted.length_s not in config.training.classification:
+        wrong.append(f"length_s: training.classification has no entry for {planted.length_s} s")
+    if wrong:
+        raise PlanError("\n".join(f"planted_graph.{problem}" for problem in wrong))
+
+
+def simulated(config: Config) -> DrivenSettings:
+    """How the main corpus was made. Raises PlanError for one in which no graph is planted."""
+    made = config.corpora[config.corpus].simulate
+    if not isinstance(made, DrivenSettings) or not config.corpora[config.corpus].simulated:
+        raise PlanError(f"corpus: no graph is planted in {config.corpus}; planted_graph needs {PRESET}")
+    return made
+
+
+def plan(config: Config) -> list[PlanEntry]:
+    """The lines of work behind the target; the run with a learned graph exports it."""
+    planted = config.planted_graph
+    fixed = {"task": TASK, "length_s": planted.length_s, "seeds": planted.seeds, "maps": False}
+    return [
+        PlanEntry.model_validate({"run": name, "graphs": name == planted.learned, **fixed})
+        for name in (planted.learned, *planted.fixed)
+    ]
+
+
+def targets(config: Config, corpora: Corpora) -> Targets:
+    """The inventories of both parts: scores compared, edges found."""
+    return Targets(
+        corpora, lambda target: (_ablation if target == ABLATION else _edges)(config, corpora), folder(config)
+    )
+
+
+def _ablation(config: Config, corpora: Corpora) -> dict[str, Any]:
+    """As the stage `graph_ablation` reads it."""
+    simulated(config)
+    corpus, lines = config.corpus, plan(config)
+    paths = Paths(config.results)
+    inputs = Inputs(config, corpora, paths)
+    return {
+        "target": ABLATION,
+        "corpus": corpus,
+        "synthetic": True,
+        "recordings": inputs.tables(paths.of("index/{shard}.recordings.parquet"), corpus=corpus),
+        "splits": paths.of("splits.parquet").format(corpus=corpus),
+        "seizures": [],
+        "runs": [run_entry(config, line) for line in lines],
+        "encoders": pretraining(config, corpus, lines),
+        "clips": [],
+        "pairs": [[config.planted_graph.learned, name] for name in config.planted_graph.fixed],
+    }
+
+
+def _edges(config: Config, corpora: Corpora) -> dict[str, Any]:
+    """Learned graphs of every seed; frames and clips that the controls are fitted on and scored on."""
+    simulated(config)
+    learned, corpus = plan(config)[0], config.corpus
+    inputs, run = Inputs(config, corpora, Paths(config.results)), config.runs[config.planted_graph.learned]
+    content: dict[str, Any] = {"learned": run_files(config, corpus, learned)["learned"]}
+    for split in ("train", "test"):
+        read = inputs.of_model(corpus, run, TASK, learned.length_s, split)
+        content[split] = {name: read[name] for name in ("features", "clips")}
+    return content
