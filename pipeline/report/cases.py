@@ -140,7 +140,8 @@ def spans(seizures: pd.DataFrame, clip: pd.Series) -> list[Span]:
 
 
 def _weights(results: Results, entry: RunEntry, clip: str) -> NDArray[np.floating] | None:
-    for path in graph_paths(results.inventory, entry.graph, entry.clips_key):
+    own = entry.top_neighbours
+    for path in graph_paths(results.inventory, entry.graph, entry.clips_key, top_neighbours=own):
         with reading_store(path) as group:
             attributes: dict[str, Any] = dict(group.attrs)
             stored: Any = group["weights"]

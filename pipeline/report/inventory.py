@@ -120,9 +120,14 @@ def read_results(path: Any) -> Results:
     )
 
 
-def graph_paths(inventory: Inventory, graph: str, clips_key: str) -> list[str]:
-    """Files that hold the weights of `graph` for the clips named, the most fitting key first; empty: none given."""
-    keys = [key for key in sorted(inventory.graphs) if key.startswith(graph)]
+def graph_paths(inventory: Inventory, graph: str, clips_key: str, *, top_neighbours: int | None = None) -> list[str]:
+    """Files that hold the weights of `graph` for the clips named, the most fitting key first; empty: none given.
+
+    `top_neighbours`: a run's own number of them (`correlation-fft-k18/…`); None: as config.yaml says for all.
+    """
+    own = [key for key in sorted(inventory.graphs) if key.startswith(graph)]
+    keys = [key for key in own if (f"-k{top_neighbours}/" if top_neighbours else "-k") in key]
+    keys = keys if top_neighbours else [key for key in own if key not in keys]
     best = [key for key in keys if clips_key in key] or [key for key in keys if key == graph]
     found = inventory.graphs[best[0]] if best else []
     return [found] if isinstance(found, str) else list(found)

@@ -12,6 +12,7 @@ from pipeline.report.inventory import read_results
 from pipeline.report.learned_chapter import learned_chapters
 from pipeline.report.page import render
 from pipeline.report.sglc_page import read_contents, read_pictures, sglc_page
+from pipeline.report.tables import write_both
 from pipeline.settings.base import Positive, Section, parse_settings
 from pipeline.settings.report import ReportSettings
 from pipeline.stages import command
@@ -38,6 +39,8 @@ def main() -> None:
     graphs = [chapter.section for chapter in chapters]
     for block in (block for section in graphs for block in section.blocks if isinstance(block, Figure)):
         block.picture.write(arguments.out.parent / "figures")
+    for name, frame in (pair for chapter in chapters for pair in chapter.tables.items()):
+        write_both(arguments.out.parent / "figures", name, frame)
     contents, pictures = read_contents(arguments.folder), read_pictures(arguments.folder)
     html = render(sglc_page(contents, pictures, title=settings.report.title, graphs=graphs), max_mb=settings.max_mb)
     with replacing(arguments.out) as temporary:

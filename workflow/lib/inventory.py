@@ -55,6 +55,7 @@ def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
         "seeds": list(entry.seeds),
         "graph": chosen.graph,
         "init": chosen.init,
+        "top_neighbours": chosen.overrides.top_neighbours if chosen.graph == "correlation" else None,
         "metrics": f"{folder}/metrics.parquet",
         "curves": f"{folder}/curves.json",
         "histories": [f"{seed}/history.parquet" for seed in seeds],
