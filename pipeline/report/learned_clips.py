@@ -19,10 +19,8 @@ from pipeline.explain.graph_means import over_time
 from pipeline.explain.graph_measures import sent
 from pipeline.explain.graph_store import GraphBlock, reading_graphs
 from pipeline.explain.localisation import normalise
-from pipeline.graphs.electrodes import coordinates
-from pipeline.report.head import draw_graph
 from pipeline.report.inventory import RunEntry
-from pipeline.report.learned_heads import SHOWN, arrows, spread
+from pipeline.report.learned_heads import SHOWN, arrows, draw_head, spread
 from pipeline.report.picture import VALUE_MAP, Picture, drawing, finish, plural, slug, tidy
 
 
@@ -132,9 +130,9 @@ def _draw(figure: Figure, seen: ClipGraph, learned: NDArray[np.float64], listene
 def _head(
     axes: Axes, seen: ClipGraph, values: NDArray[np.floating], A: NDArray[np.floating], title: str, scale: Normalize
 ) -> Any:
-    kept, names = arrows(A, seen.electrodes), seen.electrodes
+    kept = arrows(A, seen.electrodes)
     axes.set_title(f"{title}: {plural(len(kept), 'arrow')}", loc="center", fontsize=9)
-    return draw_graph(axes, values, kept, electrodes=names, positions=coordinates(names), directed=True, scale=scale)
+    return draw_head(axes, values, kept, seen.electrodes, scale)
 
 
 def _clock(axes: Axes, values: NDArray[np.floating], electrodes: list[str], scale: Normalize, title: str) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.explain.graph_means import ClassMean
 from pipeline.explain.graph_measures import sent
 from pipeline.graphs.electrodes import coordinates
-from pipeline.report.head import draw_graph, edges
+from pipeline.report.head import draw_graph
 from pipeline.report.picture import Picture, drawing, finish, plural, tidy
 
 DIFFERENCE_MAP = "PuOr_r"  # diverging; its ends differ with every colour vision, the middle is white
@@ -30,10 +30,30 @@ DECIMALS = 4  # of weights that are compared: what is stored as float16 has no m
 
 
 def arrows(A: NDArray[np.floating], electrodes: list[str], *, most: int = SHOWN) -> list[dict[str, Any]]:
-    """The strongest `most` entries of A (n, n) off the diagonal, sender to receiver, strongest first, ties included."""
-    rounded = np.round(np.asarray(A, dtype=np.float64), DECIMALS)
-    every = edges(rounded.T, electrodes)
-    return edges(rounded.T, electrodes, share=min(1.0, most / len(every))) if every else []
+    """The strongest `most` entries of A (n, n) off the diagonal, sender to receiver, strongest first.
+
+    Equals stay together: those of the weakest are all there, or, where that makes more than twice `most`, none is. An
+    even graph has no arrows.
+    """
+    rounded, n = np.round(np.asarray(A, dtype=np.float64), DECIMALS), len(electrodes)
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j and rounded[i, j] > 0]
+    pairs.sort(key=lambda pair: (-rounded[pair], pair))
+    weakest = rounded[pairs[min(most, len(pairs)) - 1]] if pairs else 0.0
+    kept = [pair for pair in pairs if rounded[pair] >= weakest]
+    if len(kept) > 2 * most:
+        kept = [pair for pair in kept if rounded[pair] > weakest]
+    return [{"from": electrodes[j], "to": electrodes[i], "weight": float(rounded[i, j])} for i, j in kept]
+
+
+def draw_head(
+    axes: Axes, values: NDArray[np.floating], kept: list[dict[str, Any]], electrodes: list[str], scale: Normalize
+) -> Any:
+    """One head with arrows; returns what a colour bar needs. Nothing on it takes part in the layout, which is slow."""
+    positions = coordinates(electrodes)
+    dots = draw_graph(axes, values, kept, electrodes=electrodes, positions=positions, directed=True, scale=scale)
+    for artist in (*axes.patches, *axes.texts, *axes.lines):
+        artist.set_in_layout(False)
+    return dots
 
 
 def class_picture(
@@ -41,13 +61,11 @@ def class_picture(
 ) -> Picture:
     """Heads: a row for each layer, a column for each class; nodes coloured by how much they are listened to."""
     columns = np.stack([sent(mean.A) for mean in means])  # (k, l, n)
-    common: dict[str, Any] = {
-        "electrodes": electrodes, "positions": coordinates(electrodes), "directed": True, "scale": spread(columns),
-    }  # fmt: skip
+    scale = spread(columns)
     with _panels(means, title) as (figure, grid):
         for (k, layer), axes in grid.items():
             kept = arrows(means[k].A[layer], electrodes)
-            dots = draw_graph(axes, columns[k, layer], kept, **common)
+            dots = draw_head(axes, columns[k, layer], kept, electrodes, scale)
             weakest = f", weight ≥ {kept[-1]['weight']:.3f}" if kept else ""
             words = f"{means[k].name}, layer {layer + 1}\n{plural(len(kept), 'arrow')}{weakest}"
             axes.set_title(words, loc="center", fontsize=8.5, pad=2)
@@ -56,8 +74,9 @@ def class_picture(
     caption = (
         f"Mean learned graph of the test clips of each true class (n = {_counts(means)}), over all seconds; nose up, "
         "left is left. Arrows lead from the channel that is listened to, to the one that listens: of each head the "
-        f"{SHOWN} strongest and their equals (to {DECIMALS} decimals), as wide as their weight relative to the widest "
-        "of the head. Colour: column sum, self-loop included; its mean over channels is 1 where rows sum to 1."
+        f"{SHOWN} strongest and their equals (to {DECIMALS} decimals; where these are too many, none of them), as wide "
+        "as their weight relative to the widest of the head. Colour: column sum, self-loop included; its mean over "
+        "channels is 1 where rows sum to 1."
     )
     highest = [f"{mean.name} {electrodes[int(np.argmax(columns[k, -1]))]}" for k, mean in enumerate(means)]
     alt = f"Heads with learned graphs; most listened to in the last layer: {', '.join(highest)}."
