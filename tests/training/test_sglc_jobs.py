@@ -155,7 +155,7 @@ def test_penalties_and_an_auxiliary_loss_exclude_each_other() -> None:
         parse_section(FitSettings, settings("detection", regularisers=WEIGHTS) | {"auxiliary": joint})
 
 
-@pytest.mark.parametrize("section", ["sglc", "sglc_published", "sglc_random"])
+@pytest.mark.parametrize("section", ["sglc", "sglc_published"])
 def test_prior_of_a_mirrored_clip(classification: Files, section: str) -> None:
     """Defect 11, through the batch: A_0(Px) = P A_0(x) P^T; with the switch a mirrored clip keeps its own."""
     told = FitSettings.model_validate(settings("classification", section))
