@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driven_corpus import SCALP, driven
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -27,6 +26,7 @@ from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.corpora import CorpusSettings
 from pipeline.settings.driven import CODE_OF, EVENT_S
 from pipeline.settings.features import FeatureSettings
+from tests.corpora.driven_corpus import SCALP, driven
 
 REPOSITORY = Path(__file__).parents[2]
 CLIPS = 480
