@@ -144,7 +144,9 @@ class FitSettings(Section):
     @property
     def regularisers(self) -> dict[str, float]:
         """Weights by which penalties of the model are added to the loss, those that are not 0."""
-        return {name: weight for name, weight in self.options.get("regularisers", {}).items() if weight}
+        given = self.options.get("regularisers")
+        found = given if isinstance(given, dict) else {}  # a card may hold anything; the model's own type refuses it
+        return {name: weight for name, weight in found.items() if weight}
 
     @model_validator(mode="after")
     def _forecast_within_a_clip(self) -> "FitSettings":
