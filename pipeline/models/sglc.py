@@ -92,10 +92,9 @@ class SGLCLayer(nn.Module):
             for second in x:
                 states.append(s := self.step(second, s, A_0))
             return Trace(torch.stack(states), A_0.expand(len(x), *A_0.shape))
-        scorers = self.learner.scorers()
-        states, graphs = [], []
-        for second, inputs in zip(x, self.learner.input_scores(x, scorers), strict=True):
-            A = self.learner(inputs, s, scorers, A, A_0)
+        given, states, graphs = self.learner.prepare(x, A_0), [], []
+        for t, second in enumerate(x):
+            A = self.learner(given, t, s, A, A_0)
             s = self.step(second, s, A)
             states.append(s)
             graphs.append(A)

@@ -9,7 +9,7 @@ from sglc_oracle import PUBLISHED, classify, corrected_prior, encode, forecast, 
 
 from pipeline.graphs.correlation import correlation_weights
 from pipeline.models import sglc
-from pipeline.models._sglc_learner import CorrectedLearner
+from pipeline.models._sglc_learner import CorrectedLearner, Prepared
 from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.features import GraphSettings
 from pipeline.settings.model_sglc import ModelConfig, ModelSettings
@@ -103,9 +103,9 @@ def test_a_row_that_sparsifying_empties_is_that_of_the_prior() -> None:
     s_ = settings(sparsify="eps", edge_threshold=0.9, heads=1, mixing=0.0)
     learner = CorrectedLearner(s_, n_inputs=F).double().eval()
     A_0 = torch.softmax(torch.randn(1, N, N, dtype=torch.float64), dim=-1)
-    scores = torch.zeros(1, N, 2, dtype=torch.float64)
-    scores[0, :2, 1] = 1000.0  # two senders far above all others
-    A = learner(scores, torch.zeros(1, N, 5).double(), torch.zeros(F + 5, 2).double(), A_0, A_0)
+    scores = torch.zeros(1, 1, 2, N, dtype=torch.float64)
+    scores[0, 0, 1, :2] = 1000.0  # two senders far above all others
+    A = learner(Prepared(scores, torch.zeros(2, 5).double()), 0, torch.zeros(1, N, 5).double(), A_0, A_0)
     assert torch.equal(A[0, 2:], A_0[0, 2:])
     torch.testing.assert_close(A[0, :2], torch.eye(N, dtype=torch.float64)[:2])  # they hear themselves
 
@@ -159,14 +159,16 @@ def test_what_is_fixed_starts_from_the_same_weights_as_what_is_learned() -> None
 def test_edge_dropout_never_empties_a_row_and_spares_evaluation() -> None:
     torch.manual_seed(2)
     learner = CorrectedLearner(settings(attention_dropout=0.95), n_inputs=F)
-    inputs, s, scorers = torch.randn(40, N, 6), torch.randn(40, N, 5), learner.scorers()
-    A_0 = torch.full((40, N, N), 1 / N)
-    alpha = learner.attention(inputs, s, scorers, A_0, A_0)
+    x, s, A_0 = torch.randn(2, 40, N, F), torch.randn(40, N, 5), torch.full((40, N, N), 1 / N)
+    given = learner.prepare(x, A_0)
+    alpha = learner.attention(given, 1, s, A_0)
     assert (torch.diagonal(alpha, dim1=-2, dim2=-1) > 0).all()
     torch.testing.assert_close(alpha.sum(-1), torch.ones(40, 3, N))
     dropped = (alpha == 0).double().sum() / (40 * 3 * N * (N - 1))
     assert float(dropped) == pytest.approx(0.95, abs=0.02)
-    assert (learner.eval().attention(inputs, s, scorers, A_0, A_0) > 0).all()
+    assert not torch.equal(given.masks[0], given.masks[1])  # each second its own
+    learner.eval()
+    assert (learner.attention(learner.prepare(x, A_0), 1, s, A_0) > 0).all()
 
 
 def test_gate_bias_is_added_to_the_gates_alone() -> None:
