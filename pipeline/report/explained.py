@@ -106,7 +106,9 @@ def _learned(results: Results, entry: RunEntry, view: ClipView, *, dpi: int) -> 
     seen = (
         read_clip(entry, view.clip, view.why, view.occlusion) if entry.learned and view.occlusion is not None else None
     )
-    return [] if seen is None else [clip_picture(seen, run=title_of(entry), synthetic=results.synthetic, dpi=dpi)]
+    return (
+        [] if seen is None else [clip_picture(seen, entry, run=title_of(entry), synthetic=results.synthetic, dpi=dpi)]
+    )
 
 
 def head_panels(view: ClipView) -> list[tuple[str, np.ndarray]]:

@@ -11,11 +11,11 @@ from pipeline.report.blocks import Block, Figure, Note, Section, Text, table_of
 from pipeline.report.cases import maps_of
 from pipeline.report.explained import title_of
 from pipeline.report.inventory import Results, RunEntry
-from pipeline.report.learned_clips import chosen_clips, clip_picture, clip_rows, read_clip
+from pipeline.report.learned_clips import chosen_clips, clip_picture, clip_rows, key_of, read_clip
 from pipeline.report.learned_heads import class_picture, difference_picture, mean_rows
 from pipeline.report.learned_time import entropy_picture, heads_picture
 from pipeline.report.overview import Chapter
-from pipeline.report.picture import Picture, plural, slug
+from pipeline.report.picture import Picture, plural
 from pipeline.settings.report import ReportSettings
 from pipeline.store import read_table
 
@@ -74,11 +74,6 @@ def run_blocks(
     return blocks, {f"learned-{key}": summary, **shown.tables, **clips.tables}
 
 
-def key_of(entry: RunEntry) -> str:
-    """`classification-12s-sglc-ssl`."""
-    return f"{entry.clips_key}-{slug(entry.run)}"
-
-
 def measures_of(entry: RunEntry) -> pd.DataFrame:
     """The measures of every seed, below one another, with a column `seed`."""
     pairs = zip(entry.seeds, entry.learned_tables, strict=True)
@@ -123,7 +118,7 @@ def clip_pictures(results: Results, entry: RunEntry, settings: ReportSettings) -
     look: dict[str, Any] = {"run": title_of(entry), "synthetic": results.synthetic, "dpi": settings.dpi}
     tables = [clip_rows(one, entry.run) for one in seen]
     named = {f"learned-clips-{key_of(entry)}": pd.concat(tables, ignore_index=True)} if tables else {}
-    return Shown([clip_picture(one, **look) for one in seen], named)
+    return Shown([clip_picture(one, entry, **look) for one in seen], named)
 
 
 def summary_table(measured: pd.DataFrame) -> pd.DataFrame:

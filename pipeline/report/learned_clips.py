@@ -40,6 +40,11 @@ class ClipGraph:
         return int(self.block.lengths[0])
 
 
+def key_of(entry: RunEntry) -> str:
+    """`classification-12s-sglc-ssl`."""
+    return f"{entry.clips_key}-{slug(entry.run)}"
+
+
 def read_clip(entry: RunEntry, clip: str, why: str, drop: NDArray[np.floating]) -> ClipGraph | None:
     """The clip's graphs from the store of the run's first seed; None if it is not there or its map is flat."""
     scaled = normalise(drop)
@@ -72,16 +77,16 @@ def chosen_clips(
     ]
 
 
-def clip_picture(seen: ClipGraph, *, run: str, synthetic: bool, dpi: int) -> Picture:
-    """Occlusion and learned graph of one clip."""
+def clip_picture(seen: ClipGraph, entry: RunEntry, *, run: str, synthetic: bool, dpi: int) -> Picture:
+    """Occlusion and learned graph of one clip of a run, which the caption calls `run`."""
     timed = seen.occlusion.shape[1] > 1
     learned = over_time(seen.block)[0]  # (l, n, n)
     listened = sent(seen.block.A[0, :, : seen.seconds])  # (l, t, n)
     numbers = _numbers(seen, learned, listened)
     with drawing(4.0 * (1 + len(learned)), 7.6 if timed else 4.3) as figure:
         _draw(figure, seen, learned, listened)
-        png = finish(figure, synthetic=synthetic, dpi=dpi, colours=None)
-    name = f"learned-{slug(run)}-{slug(seen.clip)}"
+        png = finish(figure, synthetic=synthetic, dpi=dpi)
+    name = f"learned-clip-{key_of(entry)}-{slug(seen.clip)}"
     top = [seen.electrodes[k] for k in np.argsort(-sent(learned)[-1], kind="stable")[:3]]
     used = [seen.electrodes[k] for k in np.argsort(-seen.occlusion.mean(axis=1), kind="stable")[:3]]
     alt = f"Occlusion highest at {', '.join(used)}; in the last layer most listened to: {', '.join(top)}."

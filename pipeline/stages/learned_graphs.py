@@ -2,7 +2,7 @@
 
 In: model, card and predictions; features, clips and graphs of the test shards, the scaler. Out: a store of the graphs
 with the prior, and a table with a row of measures for each clip, layer and second (docs/architecture.md, Learned
-graphs). Clips go through in batches: what is held in memory does not grow with their number, but for the table.
+graphs). Clips go through in batches: no more graphs are in memory than those of one batch.
 """
 
 import argparse

@@ -100,7 +100,7 @@ def test_each_run_has_its_pictures_with_numbers_as_json_and_csv(made, tmp_path):
             assert read_json(tmp_path / "figures" / f"learned-{part}-{key}.json")["numbers"]
         for name in (f"learned-{key}", f"learned-mean-{key}", f"learned-entropy-{key}"):
             assert len(pd.read_csv(tmp_path / "tables" / f"{name}.csv"))
-    clips = [picture.name for picture in made[1].pictures if picture.name.startswith("learned-dist-")]
+    clips = [picture.name for picture in made[1].pictures if picture.name.startswith("learned-clip-")]
     assert len(clips) == 2  # one case of each run: beside the traces of detection, in the chapter for classification
     assert len(pd.read_csv(tmp_path / "tables" / "learned-clips-classification-60s-dist.csv")) == 2 * N
 
