@@ -28,9 +28,8 @@ try:
     planning.check(CFG)
     CFG = with_trials(CFG)
     CORPORA = Corpora(CFG, workflow.is_main_process)
-    CORPORA.shards(
-        CFG.corpus
-    )  # a folder that is not there stops the run here, in plain words
+    # A folder that is not there stops the run here, in plain words.
+    CORPORA.shards(CFG.corpus)
 except (SettingsError, planning.PlanError, CorpusError, UnknownPlugin) as error:
     raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
@@ -40,9 +39,8 @@ ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
 # Jobs that want a GPU run one at a time (profile); with `device.device: cpu` none does, and as many as there are cores run.
 GPU = 0 if CFG.device.device == "cpu" else 1
-STRICT = (
-    "--strict" if CFG.signals.strict else ""
-)  # for stages that use no other setting of signals
+# For stages that use no other setting of signals.
+STRICT = "--strict" if CFG.signals.strict else ""
 
 
 wildcard_constraints:
