@@ -143,7 +143,7 @@ def test_each_list_is_scored_by_itself_and_its_rows_bear_its_name() -> None:
     assert not table.duplicated(["list", "seed", "metric", "class"]).any()
 
 
-def test_all_classes_reported() -> None:
+def test_every_class_of_a_list_is_reported() -> None:
     """Each of K classes has its recall and AUROC, on a list without any clip of a class too: then with a reason."""
     one = predicted((6, 5, 4, 0))
     rows = listed_metrics([one], [NamedList(ALL, None)], CLASSES, SETTINGS)

@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from sglc_inputs import COMPARISONS, EVALUATION, corpus_clips, make_results
 
 from pipeline.report.page import render
-from pipeline.report.sglc_page import read_contents, read_pictures, sglc_page
-from pipeline.stages import command, graph_ablation, label_fraction, sglc_table
+from pipeline.report.sglc_page import read_contents, read_pictures
+from pipeline.report.sglc_page import sglc_page as page_of
+from pipeline.stages import command, graph_ablation, label_fraction, sglc_page, sglc_table
 from pipeline.store import digest_result, read_json, read_table, write_json, write_table
 
 STAGES = {"sglc_table": sglc_table, "label_fraction": label_fraction, "graph_ablation": graph_ablation}
@@ -116,7 +117,7 @@ def test_a_benefit_is_claimed_only_where_the_interval_leaves_0_out(results: Path
 def test_no_column_of_the_page_holds_two_lists(results: Path) -> None:
     """Every column of scores names one list in its head, and its cells are the scores on that list."""
     contents = read_contents(results / "out")
-    page = sglc_page(contents, read_pictures(results / "out"), title="Ictograph", graphs=[])
+    page = page_of(contents, read_pictures(results / "out"), title="Ictograph", graphs=[])
     known = {"all", "half", "not stated", "tang2022"}
     named = {"scores-4", "scores-8", "fractions"}
     tables = {block.name: block for part in page.sections for block in part.blocks if block.kind == "table"}
@@ -139,10 +140,27 @@ def test_no_column_of_the_page_holds_two_lists(results: Path) -> None:
 
 def test_page_states_the_lists_and_the_grid(results: Path) -> None:
     contents = read_contents(results / "out")
-    html = render(sglc_page(contents, read_pictures(results / "out"), title="Ictograph", graphs=[]), max_mb=8)
+    html = render(page_of(contents, read_pictures(results / "out"), title="Ictograph", graphs=[]), max_mb=8)
     for words in ("SYNTHETIC DATA", "521", "0.414", "0.498", "shares of the labels 25 %, 100 %", "with 2 seeds each"):
         assert words in html
     assert html.count("data:image/png;base64") == 3
+
+
+def test_page_is_written_with_its_size_kept(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the command line, without a run whose learned graphs were exported."""
+    empty: dict[str, Any] = {name: [] for name in ("recordings", "seizures", "segments", "findings")}
+    write_json(tmp_path / "sglc.json", empty | {"corpus": "made-up", "synthetic": True, "clips": {}, "graphs": {}})
+    shown = {"title": "Ictograph", "example_clips": 1, "dpi": 40, "max_mb": 5}
+    line = ["stage", "--settings", json.dumps({"report": shown, "max_mb": 8}), "--folder", str(results / "out")]
+    line += ["--inventory", str(tmp_path / "sglc.json"), "--out", str(tmp_path / "index.html")]
+    monkeypatch.setattr(sys, "argv", line)
+    sglc_page.main()
+    html = (tmp_path / "index.html").read_text()
+    assert "SYNTHETIC DATA" in html
+    assert "http" not in html.split("<body")[1].split("<script")[0]
+    monkeypatch.setattr(sys, "argv", [*line[:2], json.dumps({"report": shown, "max_mb": 0.02}), *line[3:]])
+    sglc_page.main()
+    assert (tmp_path / "index.html").read_text().count("data:image/png;base64") == 0
 
 
 def test_equal_inputs_give_equal_bytes(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
