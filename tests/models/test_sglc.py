@@ -171,6 +171,21 @@ def test_edge_dropout_never_empties_a_row_and_spares_evaluation() -> None:
     assert (learner.attention(learner.prepare(x, A_0), 1, s, A_0) > 0).all()
 
 
+def test_one_head_ranks_senders_alike_for_every_receiver_and_two_need_not() -> None:
+    """Static attention (Brody et al. 2022): what docs/sglc.md says of what the learner can express."""
+    x, A_0 = torch.randn(1, 1, N, F), torch.full((1, N, N), 1 / N)
+    one = CorrectedLearner(settings(heads=1), n_inputs=F).eval()
+    order = one.attention(one.prepare(x, A_0), 0, torch.randn(1, N, 5), A_0)[0, 0].argsort(dim=-1)
+    assert (order == order[0]).all()
+    two = CorrectedLearner(settings(heads=2), n_inputs=F).eval()
+    numbers = torch.zeros(1, 1, 4, N)  # receivers of both heads, senders of both heads
+    numbers[0, 0, 0, : N // 2] = numbers[0, 0, 1, N // 2 :] = 20.0  # the first half is sharp in head 1, the rest in 2
+    numbers[0, 0, 0, N // 2 :] = numbers[0, 0, 1, : N // 2] = -20.0
+    numbers[0, 0, 2, 0] = numbers[0, 0, 3, 1] = 6.0  # head 1 looks for electrode 0, head 2 for electrode 1
+    alpha = two.attention(Prepared(numbers, torch.zeros(4, 5)), 0, torch.zeros(1, N, 5), A_0).mean(dim=1)[0]
+    assert alpha.argmax(dim=-1).tolist() == [0] * (N // 2) + [1] * (N - N // 2)
+
+
 def test_gate_bias_is_added_to_the_gates_alone() -> None:
     models = []
     for bias in (0.0, 2.0):
