@@ -73,16 +73,15 @@ def cross_validated(features, labels):
 
 
 def test_time_averaged_spectra_tell_nothing(clips):
-    _, x, y = clips
-    assert abs(cross_validated(x.mean(1).reshape(len(x), -1), y) - 0.25) < 0.08
+    settings, x, y = clips
+    assert abs(cross_validated(x.mean(1).reshape(len(x), -1), y) - 1 / len(settings.graphs)) < 0.08
 
 
 def test_zero_lag_correlations_tell_nothing(clips):
     settings, x, y = clips
     power = band_power(settings, x)
     correlation = np.einsum("bti,btj->bij", power, power)[:, *np.triu_indices(power.shape[2], 1)]
-    assert abs(cross_validated(correlation, y) - 0.25) < 0.08
-    assert abs((lagged_scores(settings, by_group(settings, power), 0).argmax(1) == y).mean() - 0.25) < 0.12
+    assert abs(cross_validated(correlation, y) - 1 / len(settings.graphs)) < 0.08
 
 
 def test_lagged_correlations_tell_the_class(clips):
@@ -90,7 +89,7 @@ def test_lagged_correlations_tell_the_class(clips):
     groups = by_group(settings, band_power(settings, x))
     lags = range(int(settings.lag_s[0]), int(np.ceil(settings.lag_s[1])) + 1)
     score = np.max([lagged_scores(settings, groups, lag) for lag in lags], axis=0)
-    assert (score.argmax(1) == y).mean() > 0.8
+    assert (score.argmax(1) == y).mean() > 0.9
 
 
 def test_every_electrode_has_one_law_in_all_classes(clips):
@@ -98,8 +97,8 @@ def test_every_electrode_has_one_law_in_all_classes(clips):
     settings, x, y = clips
     power = band_power(settings, x)
     for statistic in (power.var(1), (power[:, 1:] * power[:, :-1]).mean(1), (power[:, 2:] * power[:, :-2]).mean(1)):
-        means = np.array([statistic[y == k].mean(0) for k in range(4)])
-        error = statistic.std(0) / np.sqrt(CLIPS / 4)
+        means = np.array([statistic[y == k].mean(0) for k in range(len(settings.graphs))])
+        error = statistic.std(0) / np.sqrt(CLIPS / len(means))
         assert (np.abs(means - statistic.mean(0)) / error).max() < 4.5
 
 
@@ -161,7 +160,7 @@ def test_recordings_and_annotations_on_disk(tmp_path):
     assert "Nothing of a seizure is simulated" in truth["note"]
     events = tusz.read_events(tmp_path / "corpus", found[0], float(settings.total_s), Findings())
     whole = [event for event in events if event.channel == "TERM"]
-    assert sorted(event.code for event in whole) == sorted(CODE_OF.values())
+    assert sorted(event.code for event in whole) == sorted(CODE_OF[name] for name in settings.graphs)
     assert all(event.offset_s - event.onset_s == pytest.approx(EVENT_S, abs=1e-3) for event in whole)
     assert b"synthetic" in (tmp_path / "corpus" / found[0].edf).read_bytes()[:256]
 
@@ -191,8 +190,8 @@ def test_the_cohort_needs_only_the_standard_library():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"graphs": {"CF": [["driver", "nowhere"]]}}, "'nowhere' is not in groups"),
-        ({"graphs": {"CF": [["driver", "right"], ["right", "left"]]}}, "stands in two edges"),
+        ({"graphs": {"CF": [["left", "nowhere"]]}}, "'nowhere' is not in groups"),
+        ({"graphs": {"CF": [["left", "right"], ["right", "front"]]}}, "stands in two edges"),
         ({"coupling": 1.5}, "coupling"),
     ],
 )

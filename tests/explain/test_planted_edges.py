@@ -55,7 +55,7 @@ def test_planted_edges_are_found(tmp_path):
     assert list(rows["class"].unique()) == [*CLASSES, "all", "any"]
     assert (found.xs("planted", level="direction")["auroc"] > 0.999).all()
     assert (found.xs("planted", level="direction")["p_permuted"] < 0.05).all()
-    assert (found.xs("reversed", level="direction")["auroc"] < 0.8).all()
+    assert (found.xs("reversed", level="direction")["auroc"].drop("any") < 0.8).all()
     assert found.loc[("any", "planted"), "n_edges"] == np.any(list(PLANTED.values()), axis=0).sum()
     assert found.loc[("all", "planted"), "n_clips"] == 48
     assert "found better than by chance" in verdict([tidy(row) for row in records(rows)])
@@ -84,8 +84,8 @@ def test_stores_of_other_clips_are_refused(tmp_path):
     other = read_graphs(store(tmp_path / "b.zarr.zip", strength=1.0, clips=40), CLASSES)
     with pytest.raises(OtherClips, match="of other test clips"):
         edge_rows([one, other], PLANTED, SETTINGS)
-    with pytest.raises(OtherClips, match="no test clip of class CT"):
-        read_graphs(store(tmp_path / "c.zarr.zip", strength=1.0, classes=CLASSES[:3]), CLASSES)
+    with pytest.raises(OtherClips, match=f"no test clip of class {CLASSES[-1]}"):
+        read_graphs(store(tmp_path / "c.zarr.zip", strength=1.0, classes=CLASSES[:-1]), CLASSES)
 
 
 def test_controls_say_that_only_the_lag_tells():
@@ -98,6 +98,6 @@ def test_controls_say_that_only_the_lag_tells():
     rows = control_rows(*splits, settings, SCALP, before_s=2.0, draws=50, confidence=0.95, seed=0)
     found = rows.set_index("control")["accuracy"]
     assert list(found.index) == list(CONTROLS)
-    assert found["spectra"] == pytest.approx(0.25, abs=0.1)
-    assert found["zero_lag"] == pytest.approx(0.25, abs=0.12)
-    assert found["lagged"] > 0.8
+    assert found["spectra"] == pytest.approx(1 / len(CLASSES), abs=0.1)
+    assert found["zero_lag"] == pytest.approx(1 / len(CLASSES), abs=0.12)
+    assert found["lagged"] > 0.9
