@@ -5,7 +5,6 @@ as the code published with Tang et al. 2022 and with ASGPF counts. A clip never 
 recording (pipeline/clips.py), so its seizure's place is the number of seizures that had ended by then.
 """
 
-import csv
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -51,7 +50,8 @@ def named_lists(
     for name, chosen in lists.items():
         where = f"evaluation.test_lists.{name}"
         if chosen.clips is not None:
-            assert seizures is not None, "a list of clips is read beside the seizures"
+            if seizures is None:
+                raise SettingsError(f"{where}.clips: needs the seizures of the test recordings; give --seizures")
             found.append(NamedList(name, _of_markers(chosen, table, seizures, where=f"{where}.clips: {chosen.clips}")))
         elif chosen.patients is not None:
             kept = _patients_of(Path(chosen.patients), patients, where=f"{where}.patients: {chosen.patients}")
@@ -74,15 +74,23 @@ def listed(one: Predicted, chosen: NamedList) -> Predicted:
 def read_markers(path: Path) -> list[Marker]:
     """The lines of a published list. Raises SettingsError naming the line that is none."""
     found = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            cells = [cell.strip() for cell in row]
-            if not any(cells) or (number == 1 and cells[:1] == ["file"]):
-                continue
-            if len(cells) != 3 or not (cells[1].isdigit() and cells[2].isdigit()):
-                raise SettingsError(f"{path}, line {number}: {','.join(row)[:80]!r} is not file,label,seizure_index")
-            found.append(Marker(PurePosixPath(cells[0]).stem, int(cells[2]), int(cells[1])))
+    for number, line in enumerate(_lines(path), start=1):
+        cells = [cell.strip() for cell in line.split(",")]
+        if not any(cells) or (number == 1 and cells[0] == "file"):
+            continue
+        if len(cells) != 3 or not (cells[1].isdecimal() and cells[2].isdecimal()):
+            raise SettingsError(f"{path}, line {number}: {line[:80]!r} is not file,label,seizure_index")
+        found.append(Marker(PurePosixPath(cells[0]).stem, int(cells[2]), int(cells[1])))
+    if not found:
+        raise SettingsError(f"{path}: names no clip; give lines file,label,seizure_index")
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is no text in UTF-8: {error}; give the published list as it is") from None
 
 
 def _of_markers(chosen: ClipList, table: pd.DataFrame, seizures: pd.DataFrame, *, where: str) -> NDArray[Any]:
@@ -136,7 +144,7 @@ def _check_labels(markers: list[Marker], codes: Mapping[tuple[str, int], str], n
 
 
 def _patients_of(path: Path, patients: Collection[str], *, where: str) -> list[str]:
-    named = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    named = [line.strip() for line in _lines(path) if line.strip()]
     if missing := [name for name in named if name not in patients]:
         raise SettingsError(
             f"{where}: {len(missing)} of {len(named)} patients are no test patients; first {missing[0]}; "

@@ -87,6 +87,8 @@ def test_published_numbers_of_eight_classes_are_read_by_their_names(tmp_path: Pa
         ("a_s1_t0.edf,0,2\n", "1 of 1 clips are no test clips .*first a_s1_t0, seizure 2"),  # it gave no clip
         ("a_s1_t0.edf,0,0\na_s1_t0.edf,1,0\n", "a_s1_t0, seizure 0 stands twice"),
         ("a_s1_t0.edf,0\n", "line 1: 'a_s1_t0.edf,0' is not file,label,seizure_index"),
+        ("\n", "names no clip"),
+        ("a_s1_t0.edf,0,\u00b2\n", "line 1: .* is not file,label,seizure_index"),
         ("a_s1_t0.edf,9,0\n", "label 9 of a_s1_t0 has no name in labels"),
     ],
 )
@@ -95,6 +97,15 @@ def test_a_list_that_does_not_fit_stops_with_the_count_and_the_first_name(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         resolved(tmp_path, text, labels=list(CLASSES))
+
+
+def test_a_list_that_is_no_text_or_lacks_the_seizures_stops(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
+    lists = {"short": ClipList(clips=str(tmp_path / "list.txt"))}
+    with pytest.raises(SettingsError, match="is no text in UTF-8"):
+        named_lists(lists, clips(), patients=(), seizures=events())
+    with pytest.raises(SettingsError, match="give --seizures"):
+        named_lists(lists, clips(), patients=(), seizures=None)
 
 
 def test_lists_of_patients(tmp_path: Path) -> None:
