@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 TIED = 1e-5  # column sums that are nearer than this are equal: rounding must not choose the hub of an even graph
 NO_HUB = -1
+ROUNDING = 1e-7  # nats: heads that disagree by less are alike
 
 
 def row_entropy(A: Array) -> NDArray[np.float64]:
@@ -58,4 +59,5 @@ def head_disagreement(heads: Array) -> NDArray[np.float64]:
     """
     mixture = row_entropy(np.asarray(heads, dtype=np.float64).mean(axis=-3))  # (..., n)
     own = row_entropy(heads).mean(axis=-2)  # (..., p, n) -> (..., n)
-    return np.maximum(mixture - own, 0.0).mean(axis=-1)  # rounding may fall below 0
+    divergence = (mixture - own).mean(axis=-1)
+    return np.where(divergence < ROUNDING, 0.0, divergence)

@@ -120,16 +120,19 @@ def _draw(figure: Figure, seen: ClipGraph, learned: NDArray[np.float64], listene
     timed, columns = seen.occlusion.shape[1] > 1, 1 + len(learned)
     ratios = [1.0, 0.75] if timed else [1.0]
     grid = figure.subplots(len(ratios), columns, squeeze=False, height_ratios=ratios)
-    used, prior, scale = seen.occlusion.mean(axis=1), seen.block.prior[0], spread(listened)
+    used, prior, scale = seen.occlusion.mean(axis=1), seen.block.prior[0], spread(sent(learned))
     dots = _head(grid[0][0], seen, used, prior, "what the model used, prior A₀", Normalize(0.0, used.max()))
     figure.colorbar(dots, ax=grid[0][0], shrink=0.7, pad=0.02, label="occlusion value, mean over time")
     for layer, A in enumerate(learned):
         dots = _head(grid[0][layer + 1], seen, sent(A), A, f"learned, layer {layer + 1}", scale)
     figure.colorbar(dots, ax=list(grid[0][1:]), shrink=0.7, pad=0.02, label="listened to (column sum)")
     if timed:
-        _clock(grid[1][0], seen.occlusion, seen.electrodes, Normalize(0.0, 1.0), "occlusion value")
+        hidden = _clock(grid[1][0], seen.occlusion, seen.electrodes, Normalize(0.0, 1.0), "occlusion value")
+        figure.colorbar(hidden, ax=grid[1][0], shrink=0.9, pad=0.02)
         for layer, axes in enumerate(grid[1][1:]):
-            _clock(axes, listened[layer].T, seen.electrodes, scale, f"listened to, layer {layer + 1}")
+            title = f"listened to, layer {layer + 1}"
+            dots = _clock(axes, listened[layer].T, seen.electrodes, spread(listened), title)
+        figure.colorbar(dots, ax=list(grid[1][1:]), shrink=0.9, pad=0.02, label="column sum")
 
 
 def _head(
@@ -140,15 +143,16 @@ def _head(
     return draw_head(axes, values, kept, seen.electrodes, scale)
 
 
-def _clock(axes: Axes, values: NDArray[np.floating], electrodes: list[str], scale: Normalize, title: str) -> None:
-    """Channel by second."""
+def _clock(axes: Axes, values: NDArray[np.floating], electrodes: list[str], scale: Normalize, title: str) -> Any:
+    """Channel by second; returns what a colour bar needs."""
     n, seconds = values.shape
-    axes.imshow(
+    image = axes.imshow(
         values, aspect="auto", extent=(0, seconds, n, 0), cmap=VALUE_MAP, norm=scale, interpolation="nearest"
     )  # fmt: skip
     axes.set_yticks(np.arange(n) + 0.5, electrodes, fontsize=5.5)
     axes.set_title(title, loc="center", fontsize=8.5)
     axes.set_xlabel("second of the clip", fontsize=8)
+    return image
 
 
 def _caption(seen: ClipGraph, run: str, *, timed: bool) -> str:
