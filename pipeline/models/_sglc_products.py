@@ -46,8 +46,3 @@ def affine(x: Tensor, W: Tensor, bias: Tensor | None, function: Function = "none
 def add_product(y: Tensor, x: Tensor, W: Tensor) -> Tensor:
     """y + x W, of y (m, n), x (m, k) and W (k, n)."""
     return ONEDNN.binary(x, y, W.mT, None, "add") if _fast(x) else torch.addmm(y, x, W)
-
-
-def gram(x: Tensor, y: Tensor) -> Tensor:
-    """x^T y (k, n) of x (m, k) and y (m, n): a weight's gradient. Made as (y^T x)^T: y, the narrower, is what moves."""
-    return affine(y.mT, x, None).mT
