@@ -13,7 +13,7 @@ from pipeline.report.explained import title_of
 from pipeline.report.inventory import Results, RunEntry
 from pipeline.report.learned_clips import chosen_clips, clip_picture, clip_rows, key_of, read_clip
 from pipeline.report.learned_heads import class_picture, difference_picture, mean_rows
-from pipeline.report.learned_time import entropy_picture, heads_picture
+from pipeline.report.learned_time import entropy_picture, heads_picture, time_rows
 from pipeline.report.overview import Chapter
 from pipeline.report.picture import Picture, plural
 from pipeline.settings.report import ReportSettings
@@ -97,7 +97,7 @@ def run_pictures(results: Results, entry: RunEntry, *, dpi: int) -> Shown:
             names["entropy"], f"Learned graphs against time, {title_of(entry)}", measured, n_nodes=len(nodes), **look
         ),
     ]
-    tables = {names["mean"]: mean_rows(means, nodes), names["entropy"]: measured}
+    tables = {names["mean"]: mean_rows(means, nodes), names["entropy"]: time_rows(measured)}
     if measured["head_disagreement"].notna().any():
         heads = int(results.cards[entry.cards[0]]["settings"]["options"]["heads"])
         title = f"Disagreement of the heads, {title_of(entry)}"

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from pipeline.report.picture import SERIES, STYLES, Picture, drawing, finish, plural, tidy
 
 QUARTILES = (0.25, 0.5, 0.75)
+MEASURES = ("entropy_mean", "entropy_mean_share", "distance_from_prior", "off_diagonal", "head_disagreement")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ def quartiles(table: pd.DataFrame, column: str) -> pd.DataFrame:
     values = table.dropna(subset=[column]).groupby(["layer", "t"])[column]
     parts = {name: values.quantile(share) for name, share in zip(("low", "median", "high"), QUARTILES, strict=True)}
     return pd.DataFrame({**parts, "clips": values.size()}).reset_index()
+
+
+def time_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """`quartiles` of every measure below one another, with a column `measure`: the numbers of both pictures."""
+    return pd.concat([quartiles(table, name).assign(measure=name) for name in MEASURES], ignore_index=True)
 
 
 def entropy_picture(name: str, title: str, table: pd.DataFrame, *, n_nodes: int, synthetic: bool, dpi: int) -> Picture:
