@@ -53,7 +53,7 @@ def planted_page(
     """The whole page; `content`: rows of edges and of controls."""
     parts = [
         _corpus(content["controls"], made),
-        _help(ablation, compared, content["forecasts"]),
+        _help(ablation, compared),
         _found(content["edges"], edges),
         Section("trained", "What was trained", [grid_table(ablation["grid"])]),
     ]
@@ -92,7 +92,7 @@ def _corpus(controls: list[dict[str, Any]], made: DrivenSettings) -> Section:
     return Section("corpus", "The corpus", [Text(text), Points(planted), Points(groups), table])
 
 
-def _help(ablation: Content, picture: Picture, forecasts: list[dict[str, Any]]) -> Section:
+def _help(ablation: Content, picture: Picture) -> Section:
     rows = ablation["rows"]
     even = "The runs differ in the graph alone" if equal_budget(ablation["budget"]) else "Settings that differ"
     varied = [
@@ -101,9 +101,6 @@ def _help(ablation: Content, picture: Picture, forecasts: list[dict[str, Any]]) 
     ]
     claims = [(f"{row['second']}.", row["claim"]) for row in rows]
     blocks: list[Block] = [Points(claims), Figure(picture), ablation_table(rows), Text(f"{even}:"), Points(varied)]
-    if forecasts:
-        said = "Error of the forecast after pre-training, validation recordings, ln amplitude: one encoder a graph"
-        blocks.append(table_of("forecasts", said, pd.DataFrame(forecasts), decimals=4))
     links = Links([(f"graph_ablation.{kind}", f"graph_ablation.{kind}") for kind in ("csv", "parquet", "json")])
     return Section("help", "Does learning the graph help?", [*blocks, links])
 

@@ -18,10 +18,10 @@ CODE_OF: dict[ClassName, str] = {
 
 
 class GroupSettings(Section):
-    """Electrodes that share one band-power envelope, and the band that marks them in every class alike."""
+    """Electrodes that share one band-power envelope, and the band that marks them in every class alike, if any."""
 
     electrodes: tuple[str, ...] = Field(min_length=1)
-    mark_hz: tuple[Positive, Positive]
+    mark_hz: tuple[Positive, Positive] | None
 
 
 class DrivenSettings(Section):

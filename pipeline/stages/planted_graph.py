@@ -1,9 +1,9 @@
 """Where a graph was planted: does learning one help, and is it the planted one? (docs/sglc.md, The planted graph)
 
-In: an inventory (JSON) with the learned graphs of every seed, the cards of the encoders, the frames and clips of training
-and test shards; what the stage `graph_ablation` wrote of the runs that are compared. Out: planted_graph.parquet and .csv
-(one row an answer: paired differences in weighted F1, AUROC of edges, controls of the corpus, errors of forecasts),
-planted_graph.png with .json of its numbers, and the page.
+In: an inventory (JSON) with the learned graphs of every seed and the frames and clips of training and test shards; what
+the stage `graph_ablation` wrote of the runs that are compared. Out: planted_graph.parquet and .csv (one row an answer:
+paired differences in weighted F1, AUROC of edges, controls of the corpus), planted_graph.png with .json of its numbers,
+and the page.
 """
 
 from pathlib import Path
@@ -41,21 +41,7 @@ class Settings(Section):
     max_mb: Positive
 
 
-def forecast_rows(cards: list[Path]) -> pd.DataFrame:
-    """Error of the forecast of each pre-trained encoder, validation recordings, ln amplitude; no row from scratch."""
-    read = [read_json(path) for path in cards]
-    rows = [
-        {"graph": card["settings"]["options"]["adjacency"], "error": card["kept_epoch"]["validation_loss"],
-         "epochs": card["epochs"], "n_clips": card["counts"]["validation_clips"],
-         "n_patients": card["counts"]["validation_patients"]}
-        for card in read
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["graph", "error", "epochs", "n_clips", "n_patients"])
-
-
-def answers(
-    ablation: dict[str, Any], edges: pd.DataFrame, controls: pd.DataFrame, forecasts: pd.DataFrame
-) -> pd.DataFrame:
+def answers(ablation: dict[str, Any], edges: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:
     """All answers in one table: question, about (a pair of runs, a class, a control), value, interval, p."""
     compared = [
         {"question": "weighted F1, learned less fixed", "about": f"{row['first']} less {row['second']}",
@@ -74,12 +60,7 @@ def answers(
          "high": row["high"], "p": None, "n_patients": row["n_patients"], "n_clips": row["n_clips"], "n_seeds": 0}
         for row in records(controls)
     ]  # fmt: skip
-    ahead = [
-        {"question": "error of the forecast in pre-training", "about": row["graph"], "value": row["error"], "low": None,
-         "high": None, "p": None, "n_patients": row["n_patients"], "n_clips": row["n_clips"], "n_seeds": 1}
-        for row in records(forecasts)
-    ]  # fmt: skip
-    return pd.DataFrame([*compared, *found, *checked, *ahead])
+    return pd.DataFrame([*compared, *found, *checked])
 
 
 def main() -> None:
@@ -98,14 +79,13 @@ def main() -> None:
         edges = edge_rows(seeds, planted, settings.edges)
     except OtherClips as error:
         raise command.StageError(str(error)) from error
-    controls, forecasts = _controls(inventory, settings), forecast_rows([Path(one) for one in inventory["encoders"]])
-    frame = answers(ablation, edges, controls, forecasts)
+    controls = _controls(inventory, settings)
+    frame = answers(ablation, edges, controls)
     write_both(arguments.out, "planted_graph", frame)
     picture = edges_picture(edges, planted, mean_graphs(seeds), settings.electrodes, dpi=settings.dpi)
     picture.write(arguments.out)
     compared = read_picture(arguments.ablation.parent / "figures" / "graph_ablation.json")
     content = {"edges": [tidy(row) for row in records(edges)], "controls": [tidy(row) for row in records(controls)]}
-    content["forecasts"] = [tidy(row) for row in records(forecasts)]
     page = planted_page(ablation, content, compared, picture, settings.simulate, title=settings.title)
     with replacing(arguments.out / "index.html") as temporary:
         temporary.write_text(render(page, max_mb=settings.max_mb), encoding="utf-8")

@@ -84,15 +84,11 @@ def _ablation(config: Config, corpora: Corpora) -> dict[str, Any]:
 
 
 def _edges(config: Config, corpora: Corpora) -> dict[str, Any]:
-    """Learned graphs of every seed; cards of the encoders; frames and clips of the controls."""
+    """Learned graphs of every seed; frames and clips that the controls are fitted and scored on."""
     simulated(config)
-    lines, corpus = plan(config), config.corpus
-    learned = lines[0]
+    learned, corpus = plan(config)[0], config.corpus
     inputs, run = Inputs(config, corpora, Paths(config.results)), config.runs[config.planted_graph.learned]
-    content: dict[str, Any] = {
-        "learned": run_files(config, corpus, learned)["learned"],
-        "encoders": [one["card"] for one in pretraining(config, corpus, lines)],
-    }
+    content: dict[str, Any] = {"learned": run_files(config, corpus, learned)["learned"]}
     for split in ("train", "test"):
         read = inputs.of_model(corpus, run, TASK, learned.length_s, split)
         content[split] = {name: read[name] for name in ("features", "clips")}

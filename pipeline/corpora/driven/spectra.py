@@ -32,6 +32,8 @@ def marks(settings: DrivenSettings, electrodes: Sequence[str], frequencies: Arra
     """Marks (n, f) of the electrodes' groups, in ln amplitude; 0 elsewhere. The same in every class."""
     found = np.zeros((len(electrodes), len(frequencies)))
     for group in settings.groups.values():
+        if group.mark_hz is None:
+            continue
         for name in group.electrodes:
             found[electrodes.index(name), within(frequencies, group.mark_hz)] = settings.mark
     return found
