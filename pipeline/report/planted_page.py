@@ -35,8 +35,8 @@ CAVEATS = [
     ("Both directions.", "The network sends messages along A and along its transpose: a pair that is joined the wrong "
      "way round can serve as well. The row `reversed` says how much of the score is direction."),
     ("One ranking.", "A head scores a pair by LeakyReLU(a1 z_i + a2 z_j): it ranks the senders alike for every "
-     "receiver. The planted graphs have one driver for that reason; graphs in which receivers differ in whom they "
-     "follow are beyond one head, and near the limit of their mean."),
+     "receiver. A few common senders are what it expresses best; where receivers differ in whom they follow, weight "
+     "falls on pairs that are not planted, too."),
     ("Use.", "Research use only; not a medical device."),
 ]  # fmt: skip
 SCORES = (
