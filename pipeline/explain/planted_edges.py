@@ -4,7 +4,8 @@ The score was chosen before any model was looked at (docs/sglc.md, The planted g
 
 - a class's own edges: mean of A_t over the test clips of the class, all layers and seconds, less its mean over classes,
   against the edges planted for that class; `all`: the pairs of every class ranked as one list;
-- `any`: mean of A_t - A_0 over all test clips, against the edges planted for any class: where learning puts weight.
+- `any`: mean of A_t - A_0 over all test clips, against the edges planted for any class: where learning puts weight;
+- `drivers`: the same, summed over receivers, against the electrodes that drive in any class: whom learning listens to.
 
 AUROC over ordered pairs of different electrodes, row = receiver, mean over seeds; intervals over patients and seeds.
 `reversed` has the planted graph transposed: what is above it knows who drives whom, not only who belongs together.
@@ -22,12 +23,12 @@ from numpy.typing import NDArray
 from pipeline.explain.graph_means import over_time
 from pipeline.explain.graph_store import reading_graphs
 from pipeline.metrics.comparisons import over_drawn_seeds, two_sided_p
-from pipeline.metrics.edges import contrasts, drawn_means, edge_auroc
+from pipeline.metrics.edges import contrasts, drawn_means, edge_auroc, rank_auroc
 from pipeline.metrics.intervals import interval
 from pipeline.settings.planted import EdgeSettings
 
 Floats = NDArray[np.float64]
-ALL, ANY = "all", "any"
+ALL, ANY, DRIVERS = "all", "any", "drivers"
 FORWARD, REVERSED = "planted", "reversed"
 
 
@@ -71,7 +72,7 @@ def read_graphs(path: Path, classes: Sequence[str]) -> PatientGraphs:
 def scored(means: Floats, prior: Floats, edges: NDArray[np.bool_]) -> dict[tuple[str, str], Floats]:
     """AUROC (d,) of each score and direction; means and prior (d, k, i, j), edges (k, i, j).
 
-    Scores: one a class by its number (`0`, `1` ...), `all`, `any`.
+    Scores: one a class by its number (`0`, `1` ...), `all`, `any`, `drivers`.
     """
     found, own = {}, contrasts(means)
     joined, planted = (means - prior).mean(axis=1), np.asarray(edges.any(axis=0))
@@ -83,6 +84,7 @@ def scored(means: Floats, prior: Floats, edges: NDArray[np.bool_]) -> dict[tuple
             found[str(k), direction] = edge_auroc(own[:, k], wanted[k])
         found[ALL, direction] = edge_auroc(own, wanted)
         found[ANY, direction] = edge_auroc(joined, union)
+        found[DRIVERS, direction] = rank_auroc(joined.sum(axis=-2), np.asarray(union.any(axis=0)))
     return found
 
 
@@ -121,7 +123,7 @@ def edge_rows(
 
 
 def _edges_of(score: str, planted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    if score == ANY:
+    if score in (ANY, DRIVERS):
         return np.asarray(planted.any(axis=0))
     return planted if score == ALL else planted[int(score)]
 

@@ -17,8 +17,11 @@ def edge_auroc(graphs: Floats, edges: NDArray[np.bool_]) -> Floats:
     then `edges` is (k, i, j) and all classes' pairs are ranked as one list.
     """
     others = np.broadcast_to(~np.eye(edges.shape[-1], dtype=bool), edges.shape)
-    wanted = edges[others]
-    weights = graphs[..., others]
+    return rank_auroc(graphs[..., others], edges[others])
+
+
+def rank_auroc(weights: Floats, wanted: NDArray[np.bool_]) -> Floats:
+    """AUROC (...) of weights (..., m) for what is `wanted` (m,); equal weights count half, NaN where nothing is."""
     ranks = rankdata(weights, axis=-1)
     n, m = int(wanted.sum()), int((~wanted).sum())
     if not n or not m:

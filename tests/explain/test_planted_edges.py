@@ -52,10 +52,10 @@ def test_planted_edges_are_found(tmp_path):
     """Edges that are there give AUROC 1 in their direction; the reversed ones, other pairs, do not."""
     seeds, rows = rows_of(tmp_path, strength=5.0)
     found = rows.set_index(["class", "direction"])
-    assert list(rows["class"].unique()) == [*CLASSES, "all", "any"]
+    assert list(rows["class"].unique()) == [*CLASSES, "all", "any", "drivers"]
     assert (found.xs("planted", level="direction")["auroc"] > 0.999).all()
     assert (found.xs("planted", level="direction")["p_permuted"] < 0.05).all()
-    assert (found.xs("reversed", level="direction")["auroc"].drop("any") < 0.8).all()
+    assert (found.xs("reversed", level="direction")["auroc"].drop(["any", "drivers"]) < 0.8).all()
     assert found.loc[("any", "planted"), "n_edges"] == np.any(list(PLANTED.values()), axis=0).sum()
     assert found.loc[("all", "planted"), "n_clips"] == 48
     assert "found better than by chance" in verdict([tidy(row) for row in records(rows)])
@@ -67,8 +67,8 @@ def test_planted_edges_are_found(tmp_path):
 def test_noise_finds_nothing(tmp_path):
     _, rows = rows_of(tmp_path, strength=0.0)
     own = rows[rows["direction"] == "planted"]
-    assert ((own["low"] < 0.5) | (own["p_permuted"] > 0.01)).all()
-    assert own["auroc"].between(0.3, 0.7).all()
+    assert (own["p_permuted"] > 0.02).all()
+    assert own["auroc"].between(0.2, 0.8).all()
     assert own["null_mean"].to_numpy() == pytest.approx(0.5, abs=0.05)
 
 
