@@ -10,6 +10,7 @@ import yaml
 from pipeline.models.__main__ import configured, parameter_counts
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config, parse_config
+from pipeline.settings.overlay import overlaid
 from workflow.lib import job_settings, planning
 from workflow.lib.budget import Estimator
 from workflow.lib.corpus import Corpora
@@ -115,3 +116,55 @@ def test_the_checks_of_a_run_look_at_the_plug_in() -> None:
         config({"narrow": {"like": "lstm", "units": 8}}, "narrow")
     with pytest.raises(planning.PlanError, match=r"runs.mine.model: 'smal' is not in models; did you mean 'small'"):
         config({"small": {"like": "dcrnn"}}, "smal")
+
+
+def with_preset(name: str) -> Config:
+    """config.yaml under a preset, as Snakemake lays it over."""
+    made = parse_config(overlaid(values({}), yaml.safe_load((ROOT / f"workflow/presets/{name}.yaml").read_text())))
+    planning.check(made)
+    return made
+
+
+def test_the_demo_and_its_preset_have_a_reduced_width() -> None:
+    (line,) = [line for line in config({}).plan if config({}).runs[line.run].model == "sglc_small"]
+    assert (line.task, line.length_s, config({}).runs[line.run].init) == ("classification", 12, "ssl")
+    small = config({}).models["sglc_small"]
+    demo = with_preset("sglc-demo")
+    for section in ("sglc", "sglc_published", "sglc_prior", "sglc_uniform", "sglc_random"):
+        assert demo.models[section]["units"] == small["units"] == 16
+        assert demo.models[section]["ggnn_steps"] == small["ggnn_steps"] == 2
+    assert (demo.sglc.seeds, demo.sglc.fractions) == ([0, 1], [25, 100])
+
+
+def test_published_numbers_of_the_training() -> None:
+    """Specification sglc.md, sections 4, 8 and 9."""
+    made = with_preset("sglc-tusz")
+    for loop, epochs, rate in (
+        (made.training.pretraining[12], 350, 5e-4),
+        (made.training.classification[12], 60, 3e-4),
+    ):
+        assert (loop.epochs, loop.learning_rate, loop.batch, loop.weight_decay) == (epochs, rate, 48, 0.0)
+        assert (loop.clip_norm, loop.patience) == (5.0, 5)
+    assert (training.pretraining_seed, made.sglc.seeds[0]) == (123, 123)
+    published = made.models["sglc_published"]
+    sizes = {"units": 64, "layers": 2, "pretraining_layers": 3, "ggnn_steps": 5, "learner_units": 70, "heads": 8}
+    assert {name: published[name] for name in sizes} == sizes
+    assert (published["mixing"], published["edge_threshold"], published["attention_dropout"]) == (0.3, 0.3, 0.5)
+    for name in ("sglc-published-ssl", "sglc-published-scratch", "sglc-published-ssl-8", "sglc-published-scratch-8"):
+        assert made.runs[name].overrides.top_neighbours == 18  # section 4: no pruning among 19 electrodes
+
+
+def test_runs_of_a_share_differ_from_the_whole_in_the_share_alone() -> None:
+    made = config({})
+    for run in ("sglc-ssl", "sglc-scratch", "dist-ssl", "dist-scratch", "corr-ssl", "corr-scratch"):
+        for share in (25, 50, 75):
+            part = made.runs[f"{run}-{share}"]
+            assert part.label_fraction == share / 100
+            assert part.model_copy(update={"label_fraction": 1.0}) == made.runs[run]
+            told, whole = (job_settings.train(made, name, "classification", 12, 3) for name in (f"{run}-{share}", run))
+            assert told.pop("sampling") == whole.pop("sampling") | {
+                "label_fraction": share / 100,
+                "label_unit": "patient",
+            }
+            assert job_settings.as_text(told) == job_settings.as_text(whole)
+            assert not any(line.run == f"{run}-{share}" for line in planning.grid_plan(made))
