@@ -191,7 +191,7 @@ def test_the_cohort_needs_only_the_standard_library():
     ("change", "message"),
     [
         ({"graphs": {"CF": [["left", "nowhere"]]}}, "'nowhere' is not in groups"),
-        ({"graphs": {"CF": [["left", "right"], ["right", "front"]]}}, "stands in two edges"),
+        ({"graphs": {"CF": [["left", "right"], ["right", "rest"]]}}, "stands in two edges"),
         ({"coupling": 1.5}, "coupling"),
     ],
 )
