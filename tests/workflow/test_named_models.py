@@ -139,6 +139,7 @@ def test_the_demo_and_its_preset_have_a_reduced_width() -> None:
 def test_published_numbers_of_the_training() -> None:
     """Specification sglc.md, sections 4, 8 and 9."""
     made = with_preset("sglc-tusz")
+    training = made.training
     for loop, epochs, rate in (
         (made.training.pretraining[12], 350, 5e-4),
         (made.training.classification[12], 60, 3e-4),
