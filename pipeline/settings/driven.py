@@ -9,6 +9,11 @@ from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, 
 Split = Literal["train", "validation", "test"]
 ClassName = Literal["CF", "GN", "AB", "CT"]
 Edge = tuple[str, str]  # (driver, receiver): names of groups
+LEAD_S = 5.0  # before the first event
+EVENT_S = 10.2  # a 12-s clip begins 2 s before its event and ends with it
+SPACING_S = 14.0  # from one event's earliest onset to the next one's
+LONGEST_LAG_S = SPACING_S - EVENT_S - 1.0  # onsets are drawn within a second: the lags of two events never meet
+KIND = "all classes"
 CODE_OF: dict[ClassName, str] = {
     "CF": "fnsz",
     "GN": "gnsz",
@@ -59,6 +64,18 @@ class DrivenSettings(Section):
             raise ValueError(f"groups: {twice[0]} is in two groups")
         return self
 
+    @model_validator(mode="after")
+    def _within_reach(self) -> "DrivenSettings":
+        """Lags rise and end before the event before, bands rise and end below half the sampling rate."""
+        low, high = self.lag_s
+        if low > high or high > LONGEST_LAG_S:
+            raise ValueError(f"lag_s: {low:g} to {high:g}; give a rising pair of at most {LONGEST_LAG_S:g} s")
+        bands = {f"groups.{name}.mark_hz": group.mark_hz for name, group in self.groups.items()}
+        for key, band in {"band_hz": self.band_hz, **bands}.items():
+            if band is not None and not band[0] < band[1] <= self.rate_hz / 2:
+                raise ValueError(f"{key}: {list(band)}; give a rising pair of at most {self.rate_hz / 2:g} Hz")
+        return self
+
     @property
     def minutes(self) -> float:
         """Length of a recording."""
@@ -78,9 +95,3 @@ class DrivenSettings(Section):
     def seizures(self) -> dict[str, list[int]]:
         """Events of a recording by kind of patient."""
         return {KIND: [self.events_per_class * len(self.graphs)]}
-
-
-KIND = "all classes"
-LEAD_S = 5.0  # before the first event
-EVENT_S = 10.2  # a 12-s clip begins 2 s before its event and ends with it
-SPACING_S = 14.0  # from one event's earliest onset to the next one's: the lags of two events never meet

@@ -55,3 +55,10 @@ def test_the_clips_are_counted_while_planning():
     assert made.cohort[kind] == made.patients
     assert made.seizures[kind] == [16]
     assert made.minutes * 60 == made.total_s
+
+
+def test_electrodes_of_the_groups_are_nodes():
+    config = configured()
+    fewer = config.channels.model_copy(update={"electrodes": config.channels.electrodes[:10]})
+    with pytest.raises(planning.PlanError, match=r"simulate.groups.left.electrodes: 'F7' is no node"):
+        planted.simulated(config.model_copy(update={"channels": fewer}))

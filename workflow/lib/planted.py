@@ -43,6 +43,10 @@ def simulated(config: Config) -> DrivenSettings:
     made = config.corpora[config.corpus].simulate
     if not isinstance(made, DrivenSettings) or not config.corpora[config.corpus].simulated:
         raise PlanError(f"corpus: no graph is planted in {config.corpus}; planted_graph needs {PRESET}")
+    for name, group in made.groups.items():
+        if unknown := sorted(set(group.electrodes) - set(config.channels.nodes)):
+            known = ", ".join(config.channels.nodes)
+            raise PlanError(f"simulate.groups.{name}.electrodes: {unknown[0]!r} is no node; there are {known}")
     return made
 
 
