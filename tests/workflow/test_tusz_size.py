@@ -170,6 +170,9 @@ def test_every_network_of_the_paper_was_measured() -> None:
             assert rows["dcrnn", "pretraining", graph, "fft", length_s]["parameters"] == ssl
             for task, kind in (("detection", "time"), ("auxiliary", "fft"), ("occlusion", "fft")):
                 assert ("dcrnn", task, graph, kind, length_s) in rows
+        for model, count, ssl in (("sglc", 1_003_065, 2_012_500), ("sglc_published", 851_689, 2_035_840)):
+            assert rows[model, "detection", "correlation", "fft", length_s]["parameters"] == count
+            assert rows[model, "pretraining", "correlation", "fft", length_s]["parameters"] == ssl
         sizes = {"lstm": 536_641, "cnn_lstm": 5_976_033, "densecnn": {12: 10_926_763, 60: 17_055_403}[length_s]}
         for model, count in sizes.items():
             assert rows[model, "detection", "none", "fft", length_s]["parameters"] == count
