@@ -17,7 +17,7 @@ from pipeline.explain.map_store import OcclusionMaps, write_maps
 from pipeline.report.build import Built, build, write
 from pipeline.report.caveats import LEARNED, caveats
 from pipeline.report.inventory import read_results
-from pipeline.report.learned_chapter import learned_chapters, run_pictures, summary_table
+from pipeline.report.learned_chapter import learned_chapters, summary_table
 from pipeline.report.learned_clips import chosen_clips
 from pipeline.report.learned_heads import arrows, class_picture, difference_picture
 from pipeline.report.learned_time import quartiles
@@ -142,14 +142,14 @@ def test_arrows_lead_from_the_sender_to_the_receiver():
     assert [(one["from"], one["to"]) for one in mutual] == [("b", "a"), ("a", "b")]
 
 
-def test_pictures_of_many_classes_and_of_an_even_graph_can_be_drawn():
+def test_pictures_of_many_classes_and_of_an_even_graph_can_be_drawn_twice_alike():
     even = np.full((1, N, N), 1 / N)
     means = [ClassMean(f"class {k}", 1, 1, even, even[0]) for k in range(5)]
-    for draw in (class_picture, difference_picture):
-        picture = draw("even", "Even", means, ELECTRODES, synthetic=True, dpi=20)
-        assert picture.png[:4] == b"\x89PNG"
-        assert len(picture.numbers["classes"]) == 5
-    assert picture.numbers["classes"]["class 0"][0]["norm"] == 0.0
+    picture, again = (class_picture("even", "Even", means, ELECTRODES, synthetic=True, dpi=20) for _ in range(2))
+    assert picture.png == again.png
+    assert len(picture.numbers["classes"]) == 5
+    change = difference_picture("even", "Even", means[:1], ELECTRODES, synthetic=True, dpi=20)
+    assert change.numbers["classes"]["class 0"][0]["norm"] == 0.0
 
 
 def test_quartiles_are_over_clips_of_each_second_and_layer(made):
@@ -176,10 +176,3 @@ def test_clips_are_chosen_by_rank_not_by_eye():
     assert [clip for clip, _ in chosen] == ["a", "d", "c"]  # 0.9 (tie: by name), 0.7, 0.6; e has no map
     assert "Rank 1 of 4 clips" in chosen[0][1]
     assert chosen_clips(predictions, [], ["CF", "GN"], 3) == []
-
-
-def test_the_same_results_give_the_same_pictures(made):
-    results = read_results(made[0] / "learned.json")
-    again = run_pictures(results, results.inventory.runs[0], dpi=REPORT.dpi).pictures
-    drawn = {picture.name: picture for picture in made[1].pictures}
-    assert [picture.png for picture in again] == [drawn[picture.name].png for picture in again]
