@@ -51,7 +51,7 @@ def budget_differences(cards: Mapping[str, Mapping[str, Any]]) -> list[dict[str,
 
 
 def equal_budget(differences: list[dict[str, Any]]) -> bool:
-    """Whether nothing but the graph differs; parameters that a fixed graph leaves unused are no budget."""
+    """Whether nothing but the graph differs; a fixed graph has no learner, and so fewer parameters."""
     return {row["setting"] for row in differences} <= {GRAPH, "parameters"}
 
 
