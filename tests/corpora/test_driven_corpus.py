@@ -191,7 +191,7 @@ def test_the_cohort_needs_only_the_standard_library():
     ("change", "message"),
     [
         ({"graphs": {"CF": [["left", "nowhere"]]}}, "'nowhere' is not in groups"),
-        ({"graphs": {"CF": [["left", "right"], ["right", "rest"]]}}, "stands in two edges"),
+        ({"graphs": {"CF": [["left", "right"], ["right", "front"]]}}, "stands in two edges"),
         ({"coupling": 1.5}, "coupling"),
         ({"lag_s": [1.0, 3.5]}, "lag_s: 1 to 3.5; give a rising pair of at most 2.8 s"),
         ({"band_hz": [5, 17]}, "band_hz: .* at most 16 Hz"),
