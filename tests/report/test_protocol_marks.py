@@ -9,7 +9,7 @@ import pytest
 from pipeline.report.paper_inventory import read_paper_inventory
 from pipeline.report.paper_tables import paper_table
 from pipeline.report.protocol import training_marks
-from pipeline.settings.config import _overlaid
+from pipeline.settings.overlay import overlaid
 from pipeline.store import read_json, write_json
 from tests.report.paper_table_inputs import EVALUATION, RULES, make_inventory, make_run
 
@@ -18,7 +18,7 @@ AUROC = {("auroc", ""): 0.8}
 
 def marks_of(folder: Path, table: str, run: dict[str, Any], rules: dict[str, Any] | None = None) -> str:
     """The marks in words of the one cell that the run fills."""
-    path = make_inventory(folder, table, [run], rules=_overlaid(RULES, rules or {}))
+    path = make_inventory(folder, table, [run], rules=overlaid(RULES, rules or {}))
     frame = paper_table(read_paper_inventory(path), EVALUATION)
     filled: pd.DataFrame = frame[frame["measured"].notna()]
     assert len(filled) == 1

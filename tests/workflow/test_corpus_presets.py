@@ -10,7 +10,8 @@ import yaml
 
 from pipeline.corpora.shards import patient_splits
 from pipeline.plugins import load_plugin
-from pipeline.settings.config import _overlaid, parse_config
+from pipeline.settings.config import parse_config
+from pipeline.settings.overlay import overlaid
 
 ROOT = Path(__file__).parents[2]
 CHB = [f"chb{case:02d}/chb{case:02d}_{number:02d}.edf" for case in range(1, 25) for number in (1, 2)]
@@ -90,7 +91,7 @@ def test_the_demo_of_the_paper_says_what_it_trains_otherwise() -> None:
     """Its header and what is settled: learning rates, batches, gate bias."""
     text = (ROOT / "workflow/presets/paper-demo.yaml").read_text()
     header = text[: text.index("\ncorpus:")]
-    config = parse_config(_overlaid(yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(text)))
+    config = parse_config(overlaid(yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(text)))
     tasks = {name: getattr(config.training, name) for name in ("pretraining", "detection", "classification")}
     assert {name: {numbers.learning_rate for numbers in own.values()} for name, own in tasks.items()} == {
         "pretraining": {1e-3}, "detection": {4e-3}, "classification": {4e-3},

@@ -13,7 +13,8 @@ from pipeline.report.inventory import Inventory
 from pipeline.report.paper_inventory import PaperInventory, keyed_runs
 from pipeline.report.published import table_rows
 from pipeline.settings.base import parse_section
-from pipeline.settings.config import Config, _overlaid, parse_config
+from pipeline.settings.config import Config, parse_config
+from pipeline.settings.overlay import overlaid
 from pipeline.settings.runs import PlanEntry
 from workflow.lib import paper
 from workflow.lib.corpus import Corpora
@@ -36,8 +37,8 @@ def fold(**changed: Any) -> dict[str, Any]:
 def configured(*presets: str, **over: Any) -> Config:
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     for preset in presets:
-        values = _overlaid(values, yaml.safe_load((ROOT / f"workflow/presets/{preset}.yaml").read_text()))
-    return parse_config(_overlaid(values, over))
+        values = overlaid(values, yaml.safe_load((ROOT / f"workflow/presets/{preset}.yaml").read_text()))
+    return parse_config(overlaid(values, over))
 
 
 @pytest.fixture(scope="module")
