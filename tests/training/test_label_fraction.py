@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_files import fit_settings, make_files
 
@@ -27,14 +27,15 @@ def cohort(held: Held) -> tuple[pd.Series, np.ndarray]:
 
 
 def rows(held: Held, share: float, unit: str, seed: int) -> np.ndarray:
-    settings = SamplingSettings(balance=False, negative_seed="run", label_fraction=share, label_unit=unit)
-    return training_rows(*cohort(held), settings=settings, seed=seed)
+    sampling = SamplingSettings(balance=False, negative_seed="run", label_fraction=share, label_unit=unit)
+    return training_rows(*cohort(held), settings=sampling, seed=seed)
 
 
 # Most patients of class 0, few of the others, some of several: as skewed as seizure types are
 HELD = st.lists(st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2, 3]), min_size=1, max_size=6), min_size=1, max_size=40)
 
 
+@settings(deadline=None)  # wall time says nothing on a busy machine
 @given(HELD, st.integers(0, 50), st.sampled_from(["patient", "clip"]))
 def test_larger_shares_hold_smaller_ones_and_all_hold_every_class(held: Held, seed: int, unit: str) -> None:
     _, labels = cohort(held)
@@ -47,6 +48,7 @@ def test_larger_shares_hold_smaller_ones_and_all_hold_every_class(held: Held, se
         assert (np.diff(found) > 0).all()
 
 
+@settings(deadline=None)  # wall time says nothing on a busy machine
 @given(HELD, st.integers(0, 50), st.sampled_from([0.1, 0.25, 0.5, 0.75]))
 def test_patients_are_whole_and_as_many_of_each_stratum_as_the_share_says(held: Held, seed: int, share: float) -> None:
     """Plain oracle: the rarest class of each patient by counting; no stratum is more than the cover off its share."""
@@ -115,10 +117,10 @@ def train(folder: Path, out: Path, share: float, **changes: object) -> dict:
     files = make_files(folder, "classification", clips_per_shard=40)
     sampling = {"balance": False, "negative_seed": "run", "label_fraction": share}
     sampling |= {"label_unit": "patient"} if share < 1 else {}
-    settings = FitSettings.model_validate(fit_settings("classification", epochs=1, sampling=sampling) | changes)
+    told = FitSettings.model_validate(fit_settings("classification", epochs=1, sampling=sampling) | changes)
     outputs = Outputs(out / "model.safetensors", out / "card.json", out / "history.parquet")
     inputs = Inputs(**files.job(slice(0, 3), "distance"), encoder=None)
-    run_job(inputs, outputs, settings=settings, code="code", checkpoints=out / "checkpoints")
+    run_job(inputs, outputs, settings=told, code="code", checkpoints=out / "checkpoints")
     return read_json(outputs.card)
 
 
@@ -139,11 +141,11 @@ def test_a_class_that_no_training_patient_has_is_refused(tmp_path: Path) -> None
     for path in files.clips[:2]:
         table = read_table(path)
         write_table(path, table.assign(code=table["code"].replace("absz", "fnsz")))
-    settings = fit_settings("classification", epochs=1)
-    settings["sampling"] = {"balance": False, "negative_seed": "run", "label_fraction": 0.5, "label_unit": "patient"}
+    told = fit_settings("classification", epochs=1)
+    told["sampling"] = {"balance": False, "negative_seed": "run", "label_fraction": 0.5, "label_unit": "patient"}
     outputs = Outputs(*(tmp_path / name for name in ("model.safetensors", "card.json", "history.parquet")))
     with pytest.raises(UnfitData, match="no training patient has a clip of AB, which validation clips are of"):
         run_job(
             Inputs(**files.job(slice(0, 3), "distance"), encoder=None), outputs, code="code",
-            settings=FitSettings.model_validate(settings), checkpoints=tmp_path / "checkpoints",
+            settings=FitSettings.model_validate(told), checkpoints=tmp_path / "checkpoints",
         )  # fmt: skip
