@@ -1,6 +1,6 @@
 """Did the learned graph find the planted one? Edges of trained models against those that a corpus was made with.
 
-The score was chosen before any model was looked at (docs/sglc.md, The planted graph):
+Chosen before any run of this design, `drivers` after pilots of others (docs/sglc.md, The planted graph):
 
 - a class's own edges: mean of A_t over the test clips of the class, all layers and seconds, less its mean over classes,
   against the edges planted for that class; `all`: the pairs of every class ranked as one list;

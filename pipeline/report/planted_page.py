@@ -40,7 +40,8 @@ CAVEATS = [
     ("Use.", "Research use only; not a medical device."),
 ]  # fmt: skip
 SCORES = (
-    "Chosen before any model was looked at: for a class the mean of A_t over its test clips, all layers and seconds, "
+    "Chosen before any run of this design (`drivers`: after pilots of others): for a class the mean of A_t over its "
+    "test clips, all layers and seconds, "
     "less its mean over classes (`all`: the pairs of every class in one list); for `any` the mean of A_t - A_0 over "
     "all test clips, against the edges of any class. AUROC over ordered pairs of different electrodes; p: share of "
     "permutations of the electrodes that reach it. `drivers`: A_t - A_0 summed over receivers, against the electrodes "

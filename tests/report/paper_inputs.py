@@ -97,7 +97,8 @@ def write_run(
         files.append(str(home / f"{k}.parquet"))
     scores = pd.DataFrame(rows, columns=["seed", "metric", "value"])
     mean = scores.groupby("metric", as_index=False)["value"].mean().assign(seed=-1)
-    scores = pd.concat([scores, mean]).assign(**{"list": "all", "class": "", "std": 0.0, "low": 0.1, "high": 0.9, "reason": ""})
+    fixed = {"list": "all", "class": "", "std": 0.0, "low": 0.1, "high": 0.9, "reason": ""}
+    scores = pd.concat([scores, mean]).assign(**fixed)
     write_table(home / "metrics.parquet", scores.assign(n_seeds=len(seeds), n_clips=len(seeds[0]), n_patients=5))
     names = [column[2:] for column in seeds[0] if column.startswith("p_")]
     names = ["background", "seizure"] if task == "detection" else names
