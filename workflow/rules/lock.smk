@@ -5,6 +5,8 @@ if workflow.is_main_process and (busy := run_lock.holder(CFG.results)):
 
 
 onstart:
+    gc.freeze()  # the plan stays; what comes from now on is looked through as ever (guard.smk)
+    gc.enable()
     try:
         left_by = run_lock.take(CFG.results)
     except run_lock.FolderInUse as error:
