@@ -120,7 +120,7 @@ def _draw(figure: SubFigure, one: Dropped, *, letter: str, graph: str) -> None:
     for row, value in zip(axes.get_yticks(), differences(one), strict=True):
         axes.axhspan(row - 0.42, row + 0.42, color=bands.to_rgba(value, alpha=0.55), linewidth=0, zorder=0.4)
     headline = (
-        f"{letter}  {one.klass} ({one.seen.code}) · {one.seen.clip} · p({one.klass}) = {one.seen.probability:.2f}"
+        f"{letter}  {one.klass} ({one.seen.code}) · {one.seen.clip} · p({one.klass}) = {one.seen.probability:.2g}"
     )
     page.text(0.012, 0.985, headline, fontsize=9.5, weight="bold", va="top")
     _draw_head(head, one, graph=graph, bands=bands)

@@ -150,7 +150,7 @@ def _draw_traces(figure: SubFigure, row: Row, *, letter: str) -> dict[str, Any]:
     top = draw_page(figure, part, traces[:, first:last], numbers, cells=cells)
     top.tick_params(labelbottom=False)  # the map below has the same clock
     score = "" if seen.localisation is None else f" · localisation {seen.localisation:.2f}"
-    headline = f"{letter}  {row.group} ({seen.code}) · {seen.clip} · p(seizure) = {seen.probability or 0:.2f}{score}"
+    headline = f"{letter}  {row.group} ({seen.code}) · {seen.clip} · p(seizure) = {seen.probability or 0:.2g}{score}"
     figure.text(0.012, 0.985, headline, fontsize=10.5, weight="bold", va="top")
     return {
         "group": row.group, "why": row.why, "shown_s": list(row.shown), "seizure_s": list(row.ictal),

@@ -288,13 +288,16 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
 def test_row20_a_second_run_is_refused_by_the_name_of_the_first_and_a_stale_lock_recovered(tmp_path: Path) -> None:
     import socket
 
+    assert run_lock.holder(tmp_path) == "", "nobody has been here"
     first = holder(tmp_path)
     try:
+        assert run_lock.holder(tmp_path).startswith(f"process {first.pid} on")
         with pytest.raises(run_lock.FolderInUse, match=f"process {first.pid} on {socket.gethostname()}"):
             run_lock.take(tmp_path)
     finally:
         first.kill()
         first.wait()
+    assert run_lock.holder(tmp_path) == "", "a killed run holds nothing"
     assert f"process {first.pid}" in run_lock.take(tmp_path), "the killed run is named, and its lock taken over"
     run_lock.release(tmp_path)
     second = holder(tmp_path)

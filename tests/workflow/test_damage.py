@@ -47,14 +47,16 @@ def test_row21_the_next_run_makes_a_damaged_result_anew(finished: TinyProject, d
 def test_row20_a_run_that_was_killed_leaves_no_lock_to_remove(finished: TinyProject) -> None:
     before = finished.digests()
     running = finished.start("--forcerun", "ingest")
-    lock = finished.folder / "results" / ".lock"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and f"process {running.pid}" not in lock.read_text():
-        time.sleep(0.05)
-    refused = finished.start("--forcerun", "ingest")
-    assert refused.wait() != 0
-    assert f"in use by process {running.pid} on" in (finished.folder / "run.log").read_text()
-    running.send_signal(signal.SIGKILL)
-    running.wait()
+    try:
+        lock = finished.folder / "results" / ".lock"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and f"process {running.pid}" not in lock.read_text():
+            time.sleep(0.05)
+        refused = finished.start("--forcerun", "ingest")
+        assert refused.wait() != 0
+        assert f"in use by process {running.pid} on" in (finished.folder / "run.log").read_text()
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
     finished.run()
     assert finished.digests() == before

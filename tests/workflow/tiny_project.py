@@ -15,7 +15,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SUFFIXES = {".parquet", ".json", ".safetensors", ".csv", ".tsv", ".html", ".png"}
-EXEMPT = ("logs", "benchmarks", ".checkpoints")  # by name: durations and clock times (docs/architecture.md, Equal)
+# By name: durations and clock times, and what only a dry run writes (docs/architecture.md, Equal).
+EXEMPT = ("logs", "benchmarks", ".checkpoints", "extent.json")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,22 @@ def take(folder: Path | str) -> str:
     return left_by
 
 
+def holder(folder: Path | str) -> str:
+    """Who works in the folder now (`process 4901 on host since ...`), or nothing; this process does not count."""
+    path = Path(folder).resolve() / NAME
+    if path in _held or not path.is_file():
+        return ""
+    with path.open() as file:
+        text = file.read(500).strip()
+        if not text:
+            return ""
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return text
+    return ""
+
+
 def release(folder: Path | str) -> None:
     """Let the folder go and say so in the file."""
     descriptor = _held.pop(Path(folder).resolve() / NAME, None)

@@ -18,6 +18,6 @@ try:
 except SettingsError as error:
     raise WorkflowError(str(error))
 
-# A plan of thousands of jobs is a large graph of objects that all stay: looking for garbage among them every 700
-# allocations takes a sixth of the planning time.
-gc.set_threshold(100_000, 50, 100)
+# A plan of thousands of jobs is a large graph of objects that all stay: looking for garbage among them takes a sixth of
+# the planning time. lock.smk turns it on again when the jobs start.
+gc.disable()

@@ -97,24 +97,5 @@ def run_model(wildcards):
     return model_code(CFG.runs[wildcards.run].model)
 
 
-onstart:
-    try:
-        left_by = run_lock.take(CFG.results)
-    except run_lock.FolderInUse as error:
-        raise WorkflowError(str(error))
-    if left_by:
-        print(
-            f"the run before did not end well ({left_by}); its lock is taken over",
-            file=sys.stderr,
-        )
-
-
-onsuccess:
-    run_lock.release(CFG.results)
-
-
-onerror:
-    run_lock.release(CFG.results)
-
-
+include: "lock.smk"
 include: "budget.smk"
