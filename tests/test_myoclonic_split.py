@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.clips import cut_clips
+from pipeline.clips import SCHEMES, cut_clips
 from pipeline.features._frame_store import write_frames
 from pipeline.findings import Findings
 from pipeline.settings.clips import ClipCompat, ClipSettings
@@ -139,13 +139,17 @@ def test_shards_that_a_job_reads(task: str, mysz_split: str) -> None:
     config = parse_config(values)
     inputs = Inputs(config, Corpora(config, False), Paths("results"))
     grid = "grid" if task == "detection" else "classification-12s"
-    chosen = Job(corpus="synthetic", run="dist-scratch", task=task, len="12", kind="fft", grid=grid)
-    jobs = {"scaler": inputs.of_scaler, "predict": inputs.of_predicting}
-    found = {name: job(chosen)["clips"] for name, job in jobs.items()}
+    chosen = {"corpus": "synthetic", "task": task, "len": "12", "kind": "fft", "grid": grid}
+    eight, four = (Job(run=run, **chosen) for run in ("dist-scratch-8", "dist-scratch"))
+    jobs = {"scaler": inputs.of_scaler(eight), "predict": inputs.of_predicting(eight)}
+    jobs["predict, no myoclonic class"] = inputs.of_predicting(four)
+    found = {name: job["clips"] for name, job in jobs.items()}
     splits = {name: {Path(path).stem.split("-")[0] for path in paths} for name, paths in found.items()}
     parted = task == "classification" and mysz_split == "published"
     assert splits["scaler"] == ({"train", "validation"} if parted else {"train"})
     assert splits["predict"] == ({"train", "validation", "test"} if parted else {"validation", "test"})
+    assert splits["predict, no myoclonic class"] == {"validation", "test"}
+    assert ["mysz" in sum(classes.values(), ()) for classes in SCHEMES.values()] == [False, False, True]
     assert ("mysz_split" in job_settings.as_text(job_settings.scaler(config, task, 12))) is parted
     assert ("mysz_split" in job_settings.as_text(job_settings.clips(config, task, 12))) is parted
 

@@ -124,8 +124,12 @@ class Inputs:
         }
 
     def of_predicting(self, wildcards: Any) -> dict[str, Any]:
-        """Validation and test shards; those of training too where a validation clip may lie among them."""
-        moved = parts_myoclonic(self.config.of(wildcards.corpus), wildcards.task)
+        """Validation and test shards; those of training too where a validation clip may lie among them.
+
+        Only myoclonic events are moved, and only the scheme of eight classes has any (pipeline/clips.py, SCHEMES).
+        """
+        eight = self.config.runs[wildcards.run].scheme == "eight"
+        moved = eight and parts_myoclonic(self.config.of(wildcards.corpus), wildcards.task)
         return self.of_run(wildcards, *(("train",) if moved else ()), "validation", "test")
 
     def of_correlation(self, wildcards: Any) -> dict[str, Any]:
