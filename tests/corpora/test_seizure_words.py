@@ -46,6 +46,8 @@ def test_no_word_for_a_seizure(word):
     assert not may_mean_seizure(word.upper())
 
 
-def test_a_long_text_costs_no_time():
-    for text in ("tonic" * 10**5, " " * 10**6, "-critic" * 10**5, "a" * 10**6):
-        may_mean_seizure(text)
+@pytest.mark.parametrize(("part", "means"), [("tonic", True), (" ", False), ("-critic", False), ("a", False)])
+def test_a_text_of_a_million_letters_is_read_as_a_short_one_is(part, means):
+    """A rule that tried every way to part such a text would not come to an end."""
+    assert may_mean_seizure(part * 3) is means
+    assert may_mean_seizure(part * (10**6 // len(part))) is means

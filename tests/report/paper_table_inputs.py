@@ -9,35 +9,16 @@ import pandas as pd
 from pipeline.clips import SCHEMES
 from pipeline.settings.evaluation import EvaluationSettings
 from pipeline.store import write_json, write_table
+from tests.signals.edf_builder import ELECTRODES
 
 EVALUATION = EvaluationSettings(bootstrap=40, confidence=0.9, seed=0, threshold_strict=False, calibration_bins=10)
 LOOP = {"epochs": 100, "learning_rate": 1e-4, "dropout": 0.0, "batch": 40, "weight_decay": 5e-4, "clip_norm": 5.0,
         "patience": 5, "checkpoint": "auroc", "loss": "bce"}  # fmt: skip
 CLASSIFICATION = {"epochs": 60, "learning_rate": 3e-4, "dropout": 0.5, "checkpoint": "weighted_f1", "loss": "ce"}
 AUGMENT = {"reflect_probability": 0.5, "scale_low": 0.8, "scale_high": 1.2}
-NODES = [
-    "FP1",
-    "FP2",
-    "F3",
-    "F4",
-    "C3",
-    "C4",
-    "P3",
-    "P4",
-    "O1",
-    "O2",
-    "F7",
-    "F8",
-    "T3",
-    "T4",
-    "T5",
-    "T6",
-    "FZ",
-    "CZ",
-    "PZ",
-]
 RULES = {  # as published
-    "nodes": NODES, "missing": "skip", "label_edge": "touching", "clip_start_offset": True, "mysz_split": "published",
+    "nodes": ELECTRODES, "missing": "skip",
+    "label_edge": "touching", "clip_start_offset": True, "mysz_split": "published",
     "clips": {"before_onset_s": 2.0, "forecast_s": 12},
     "graphs": {"kappa": 0.9, "top_neighbours": 3, "correlation_input": "raw"},
     "signals": {"rate_hz": 200, "resampling": "fft", "block_s": 600, "strict": False, "quality": {
