@@ -32,6 +32,7 @@ from pipeline.settings.runs import PlanEntry, RunSettings
 from pipeline.settings.search import SearchConfig
 from pipeline.settings.sglc import SglcConfig
 from pipeline.settings.signals import ChannelSettings, SignalSettings
+from pipeline.settings.soz_runs import SozConfig
 from pipeline.settings.training import (
     AugmentConfig,
     AuxiliaryConfig,
@@ -150,6 +151,7 @@ class Config(Section):
     search: SearchConfig
     sglc: SglcConfig
     planted_graph: PlantedConfig
+    soz: SozConfig
     compat_report: CompatReportConfig
     compat: CompatConfig
     _plugins: dict[str, str] = PrivateAttr(default_factory=dict)  # of each section of `models`
@@ -188,6 +190,8 @@ def parse_config(values: dict[str, Any]) -> Config:
     config._plugins.update(plugins)
     for name in config.corpora:
         config.of(name)  # a switch that is none stops here
+    for run in config.soz.runs:
+        config.soz.of(run)  # and a key that a run cannot change
     return config
 
 
