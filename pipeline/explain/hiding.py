@@ -20,7 +20,7 @@ def fill_value(settings: OcclusionSettings, features: FeatureSettings, scaler: d
     """Standardised value of a hidden frame: 0, the training mean, or what a second of zero microvolts gives."""
     if settings.value == "mean":
         return 0.0
-    silent = math.log(features.floor_amplitude) if features.kind == "fft" else 0.0
+    silent = 0.0 if features.kind == "time" else math.log(features.floor_amplitude)
     return (silent - scaler["mean"]) / scaler["std"]
 
 

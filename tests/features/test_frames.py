@@ -13,6 +13,7 @@ from pipeline.settings.features import FeatureSettings
 RATE = 200
 FFT = FeatureSettings(kind="fft", floor_amplitude=1e-8)
 TIME = FeatureSettings(kind="time", floor_amplitude=1e-8)
+OPTIONS = {"wpt": {"wavelet": "db4", "level": 5}}
 
 
 def log_fft_by_loop(signal: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ def test_scaling_a_signal_shifts_its_log_amplitudes(scale, seed):
 def test_every_kind_keeps_the_contract(kind):
     """Frames of a stretch are the frames of its seconds: they do not hang on where a block starts."""
     made = load_plugin("features", kind)
-    settings_of = FeatureSettings(kind=kind, floor_amplitude=1e-8)
+    settings_of = FeatureSettings.model_validate({"kind": kind, "floor_amplitude": 1e-8, **OPTIONS.get(kind, {})})
     signal = eeg(90)
     whole = made.frames(signal, RATE, settings_of)
     np.testing.assert_array_equal(whole[37:52], made.frames(signal[:, 37 * RATE : 52 * RATE], RATE, settings_of))
