@@ -7,9 +7,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.settings.base import Count, Number, Section, Seed, Share, parse_section
 from pipeline.settings.driven import DrivenSettings
+from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 from pipeline.settings.simulation import READER_OF, SimulationSettings
 
 Split = Literal["train", "validation", "test"]
+READERS: dict[str, str] = {**dict(READER_OF.items()), "ieeg_bids": "ieeg_bids"}  # by simulate.format
 PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # `~` is the home folder: no shell has seen it
 
 
@@ -17,10 +19,14 @@ def _of_its_generator(values: Any) -> Any:
     """The section `simulate` as the generator that it names reads it: an error is then about that one's keys."""
     if isinstance(values, dict) and values.get("generator") == "driven_scalp":
         return parse_section(DrivenSettings, values, where="simulate")
+    if isinstance(values, dict) and values.get("generator") == "simulated_ieeg":
+        return parse_section(IeegSimulationSettings, values, where="simulate")
     return SimulationSettings.model_validate(values) if isinstance(values, dict) else values
 
 
-Simulated = Annotated[SimulationSettings | DrivenSettings | None, BeforeValidator(_of_its_generator)]
+Simulated = Annotated[
+    SimulationSettings | DrivenSettings | IeegSimulationSettings | None, BeforeValidator(_of_its_generator)
+]
 
 
 class SplitSettings(Section):
@@ -64,8 +70,8 @@ class CorpusSettings(Section):
     @model_validator(mode="after")
     def _reader_of_the_format(self) -> "CorpusSettings":
         """What is simulated in one corpus's format is not read as another's: its labels would be lost."""
-        if self.root is None and self.simulate is not None and self.reader != READER_OF[self.simulate.format]:
-            chosen, needed = self.simulate.format, READER_OF[self.simulate.format]
+        if self.root is None and self.simulate is not None and self.reader != READERS[self.simulate.format]:
+            chosen, needed = self.simulate.format, READERS[self.simulate.format]
             raise ValueError(f"reader {self.reader!r} does not read simulate.format {chosen!r}; set reader: {needed}")
         return self
 

@@ -21,6 +21,7 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.config import Config
 from pipeline.settings.corpora import FoldSettings
 from pipeline.settings.driven import DrivenSettings
+from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 from pipeline.settings.simulation import SimulationSettings
 from pipeline.store import write_json
 from workflow.lib.corpus import Corpora
@@ -121,7 +122,7 @@ def _duration_s(path: Path) -> float:
     return max(0, int(fixed[236:244])) * float(fixed[244:252])
 
 
-def _simulated(settings: SimulationSettings | DrivenSettings) -> Extents:
+def _simulated(settings: SimulationSettings | DrivenSettings | IeegSimulationSettings) -> Extents:
     """Expected numbers: seizures are drawn, and how many clips one meets is taken from the published corpus."""
     found = {split: Extent() for split in SPLITS}
     for kind, cohort in settings.cohort.items():
