@@ -78,10 +78,12 @@ CODES: dict[str, str] = {
     "short_seizure": "a seizure is shorter than a clip",
     "low_rate": "the sampling rate is too low for the upper bands; they are masked",
     "annex_pointer": "the EDF is a pointer of git-annex, not the recording",
-    "edf_header": "the EDF header has duplicate labels, mixed rates, an empty range or labels that are no UTF-8",
+    "edf_header": "the EDF header has duplicate labels, mixed rates, an empty range, a flat signal or labels that are no UTF-8",
     "soz_unlabelled": "no contact of a patient is marked as SOZ; the patient is unlabelled, not all-negative",
     "side_file_missing": "a BIDS side file is not there, or lacks a column",
     "side_file_invalid": "a BIDS side file cannot be read",
+    "seizure_not_cut": "no whole clip lies about the onset of a seizure",
+    "pre_ictal_missing": "no whole clip free of seizures lies before an onset; the seizure has no baseline",
 }
 
 # What the owner of the data can do, for each code: shown on the QC page and in the error of `signals.strict`.
@@ -154,6 +156,8 @@ REMEDIES: dict[str, str] = {
     "soz_unlabelled": "choose the adapter that knows the corpus's tokens; such a patient trains nothing",
     "side_file_missing": "fetch or write the side file that is named",
     "side_file_invalid": "mend the line that is named",
+    "seizure_not_cut": "nothing to do, or shorter clips (soz.clips.length_s)",
+    "pre_ictal_missing": "nothing to do: its ictal clips are used without the ratio to a baseline",
 }
 
 # Rejected rather than skipped (faults.md, section 2, `E`): the file can be read, but numbers from it would be wrong.
