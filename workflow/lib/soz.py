@@ -1,0 +1,234 @@
+"""Where every result of the SOZ arm lies, and which files its jobs read; nothing else builds these paths.
+
+All below results/<soz.corpus>/ but for what is made per shard, which lies below the corpus that the shard is of: the
+patients of `soz.joined` take part, too. Folds are numbered from 0; the folder of a model is
+soz/<run>/fold<j>/seed<k>/.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.corpora.shards import read_manifest
+from pipeline.plugins import load_plugin
+from pipeline.settings.base import Section
+from pipeline.settings.config import Config
+from pipeline.settings.soz import SozFolds, SozTokens
+from pipeline.settings.soz_runs import SozConfig
+from workflow.lib.corpus import Corpora
+from workflow.lib.paths import Paths
+
+TOKENS = "wpt-[0-9a-f]{8}"  # wildcard {tokens}: names of `tokens_name`
+DEALT = "(-[0-9a-f]{8})?"  # wildcard {dealt}: empty for soz.folds, else of a run that deals otherwise
+PATIENT = "[A-Za-z0-9_.-]+"
+INDEX_TABLES = ("recordings", "contacts", "patients", "seizures", "findings")
+
+
+def is_intracranial(config: Config, corpus: str) -> bool:
+    """Whether a corpus is intracranial: its reader says so by `INTRACRANIAL`."""
+    return bool(getattr(load_plugin("corpora", config.corpora[corpus].reader), "INTRACRANIAL", False))
+
+
+def intracranial(config: Config) -> list[str]:
+    """Names of the intracranial corpora of config.yaml."""
+    return [name for name in config.corpora if is_intracranial(config, name)]
+
+
+def tokens_name(tokens: SozTokens) -> str:
+    """Folder of the token stores that these settings make: `wpt-` and their digest."""
+    return f"wpt-{_digest8(tokens)}"
+
+
+def dealt_name(config: Config, folds: SozFolds) -> str:
+    """What the folds of a run add to the name `folds`: nothing where they are dealt as soz.folds says.
+
+    `labels` is about who teaches, not about who is tested: `soz` and `strict` have the same folds.
+    """
+    own, common = (_dealing(one) for one in (folds, config.soz.folds))
+    return "" if own == common else f"-{_digest8(own)}"
+
+
+def _dealing(folds: SozFolds) -> SozFolds:
+    return folds.model_copy(update={"labels": "soz"})
+
+
+def _digest8(section: Section) -> str:
+    text = json.dumps(section.model_dump(mode="json"), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+@dataclass(frozen=True)
+class SozPaths(Paths):
+    """Patterns with the wildcards {corpus}, {shard}, {tokens}, {dealt}, {run}, {fold}, {seed}, {patient}."""
+
+    def index(self, table: str) -> str:
+        """A table of INDEX_TABLES of a shard."""
+        return self.of(f"index/{{shard}}.{table}.parquet")
+
+    @property
+    def soz_clips(self) -> str:
+        """Clips table of a shard."""
+        return self.of("clips/soz/{shard}.parquet")
+
+    @property
+    def tokens(self) -> str:
+        """Token store of a shard; its table of rows lies beside it."""
+        return self.of("features/{tokens}/soz/{shard}.zarr.zip")
+
+    @property
+    def rows(self) -> str:
+        """Rows of the token store of a shard."""
+        return self.of("features/{tokens}/soz/{shard}.rows.parquet")
+
+    @property
+    def soz_folds(self) -> str:
+        """Who is of which part of which fold."""
+        return self.of("soz/folds{dealt}.parquet")
+
+    @property
+    def baselines(self) -> str:
+        """Scores of the baselines, of one kind of tokens and one dealing of the patients."""
+        return self.of("soz/baselines/{tokens}{dealt}.parquet")
+
+    @property
+    def soz(self) -> str:
+        """Folder of a run."""
+        return self.of("soz/{run}/")
+
+    @property
+    def model(self) -> str:
+        """Folder of one model of a run."""
+        return self.of("soz/{run}/fold{fold}/seed{seed}/")
+
+
+@dataclass
+class SozInputs:
+    """Lists of input files, from the configuration, the corpora's shards and the patterns of SozPaths."""
+
+    config: Config
+    corpora: Corpora
+    paths: SozPaths
+
+    def every(self, pattern: str, **fixed: Any) -> list[str]:
+        """`pattern` for each shard of every corpus that takes part."""
+        return [
+            pattern.format(corpus=corpus, shard=shard, **fixed)
+            for corpus in self.config.soz.corpora
+            for shard in self.corpora.shards(corpus).of()
+        ]
+
+    def tables(self, *names: str) -> dict[str, list[str]]:
+        """Index tables by name, of every shard."""
+        return {name: self.every(self.paths.index(name)) for name in names}
+
+    def tokens(self, run: str) -> dict[str, list[str]]:
+        """Token stores and tables of rows of a run."""
+        name = tokens_name(self.config.soz.of(run).tokens)
+        return {
+            "tokens": self.every(self.paths.tokens, tokens=name),
+            "rows": self.every(self.paths.rows, tokens=name),
+        }
+
+    def folds_file(self, run: str) -> str:
+        """The folds of a run."""
+        dealt = dealt_name(self.config, self.config.soz.of(run).folds)
+        return self.paths.soz_folds.format(corpus=self.config.soz.corpus, dealt=dealt)
+
+    def patients(self) -> list[str]:
+        """Names of the patients whose recordings were found: of a simulated corpus all, else those of the manifests."""
+        return sorted({name for corpus in self.config.soz.corpora for name in self._patients(corpus)})
+
+    def _patients(self, corpus: str) -> set[str]:
+        shards = self.corpora.shards(corpus)
+        if shards.patients:
+            return {name for names in shards.patients.values() for name in names}
+        manifests = (self.paths.of("manifests/{shard}.tsv").format(corpus=corpus, shard=name) for name in shards.names)
+        return {row.patient for path in manifests for row in read_manifest(path)}
+
+    def fold_numbers(self, run: str) -> range:
+        """The folds of a run: as many as soz.folds.outer, as patients, or as corpora."""
+        folds = self.config.soz.of(run).folds
+        if folds.scheme == "grouped":
+            return range(folds.outer)
+        return range(len(self.patients()) if folds.scheme == "patients" else len(self.config.soz.corpora))
+
+    def models(self, run: str, name: str) -> list[str]:
+        """A file of each fold and seed of a run."""
+        return [
+            self.paths.model.format(corpus=self.config.soz.corpus, run=run, fold=fold, seed=seed) + name
+            for fold in self.fold_numbers(run)
+            for seed in self.config.soz.seeds
+        ]
+
+    def model_file(self, wildcards: Any, name: str) -> str:
+        """A file of the model that the wildcards name."""
+        return self.paths.model.format(**wildcards) + name
+
+    def of_folding(self, wildcards: Any) -> dict[str, Any]:
+        """Who there is, and whose labels teach."""
+        return self.tables("recordings", "contacts", "patients")
+
+    def of_fit(self, wildcards: Any) -> dict[str, Any]:
+        """What pre-training and training read: tokens, rows, folds."""
+        return {**self.tokens(wildcards.run), "folds": self.folds_file(wildcards.run)}
+
+    def of_train(self, wildcards: Any) -> dict[str, Any]:
+        """The same, and the encoder where the run pre-trains."""
+        found = self.of_fit(wildcards)
+        if self.config.soz.of(wildcards.run).pretraining.enabled:
+            shared = {**wildcards, "run": self.pretrained_as(wildcards.run)}
+            found["encoder"] = self.paths.model.format(**shared) + "encoder.safetensors"
+        return found
+
+    def pretrained_as(self, run: str) -> str:
+        """The first run that is pre-trained in the same way: runs that differ later share its encoders."""
+        runs = self.config.soz
+        return next(name for name in runs.runs if _before_training(runs, name) == _before_training(runs, run))
+
+    def of_predict(self, wildcards: Any) -> dict[str, Any]:
+        """Tokens, rows, folds and the model."""
+        folder = self.paths.model.format(**wildcards)
+        return {**self.of_fit(wildcards), "model": folder + "model.safetensors", "card": folder + "card.json"}
+
+    def of_baselines(self, wildcards: Any) -> dict[str, Any]:
+        """Tokens and folds that the name of the file stands for."""
+        fixed = {"tokens": wildcards.tokens}
+        return {
+            "tokens": self.every(self.paths.tokens, **fixed),
+            "rows": self.every(self.paths.rows, **fixed),
+            "folds": self.paths.soz_folds.format(corpus=wildcards.corpus, dealt=wildcards.dealt),
+        }
+
+    def of_evaluate(self, wildcards: Any) -> dict[str, Any]:
+        """Predictions and cards of every fold and seed, baselines on the same folds, and whose contacts they are."""
+        run = wildcards.run
+        return {
+            "predictions": self.models(run, "predictions.parquet"),
+            "cards": self.models(run, "card.json"),
+            "baselines": self.baselines_file(run),
+            "folds": self.folds_file(run),
+            **self.tables("contacts", "patients", "recordings", "findings"),
+        }
+
+    def baselines_file(self, run: str) -> str:
+        """The baselines on the tokens and folds of a run."""
+        chosen = self.config.soz.of(run)
+        named = {"tokens": tokens_name(chosen.tokens), "dealt": dealt_name(self.config, chosen.folds)}
+        return self.paths.baselines.format(corpus=self.config.soz.corpus, **named)
+
+    def page_files(self, run: str) -> list[str]:
+        """Everything of the target `soz`: the cohort page, a page and graphs of every patient, the derivative."""
+        folder = self.paths.soz.format(corpus=self.config.soz.corpus, run=run)
+        patients = self.patients()
+        return [
+            *(folder + name for name in ("index.html", "channel_soz.tsv")),
+            *(f"{folder}pages/{name}.html" for name in patients),
+            *(f"{folder}connectivity/{name}.zip" for name in patients),
+        ]
+
+
+def _before_training(soz: SozConfig, run: str) -> tuple[Any, ...]:
+    """What an encoder depends on."""
+    chosen = soz.of(run)
+    return chosen.tokens, chosen.folds, chosen.model, chosen.pretraining

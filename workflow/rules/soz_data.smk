@@ -1,0 +1,116 @@
+# From an intracranial corpus to tokens, per shard: side files, signals, clips, wavelet packets (docs/soz.md).
+rule soz_index:
+    input:
+        manifest=PATHS.of("manifests/{shard}.tsv"),
+    output:
+        **{table: SOZ_PATHS.index(table) for table in soz.INDEX_TABLES},
+    log:
+        PATHS.log("soz_index/{shard}"),
+    benchmark:
+        PATHS.benchmark("soz_index/{shard}")
+    wildcard_constraints:
+        corpus=SOZ_READ,
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=settings(job_settings_soz.soz_index, "corpus"),
+        code=code("soz_index", reader),
+        root=lambda wildcards: CORPORA.root(wildcards.corpus),
+    message:
+        "{wildcards.corpus}: read the side files of {wildcards.shard}: contacts, labels, seizures"
+    shell:
+        "python -m pipeline.stages.soz_index --settings {params.settings:q} --code {params.code} --log {log}"
+        " --manifest {input.manifest} --root {params.root:q} --recordings {output.recordings}"
+        " --contacts {output.contacts} --patients {output.patients} --seizures {output.seizures}"
+        " --findings {output.findings}"
+
+
+rule soz_ingest:
+    input:
+        recordings=SOZ_PATHS.index("recordings"),
+        contacts=SOZ_PATHS.index("contacts"),
+    output:
+        signals=PATHS.of("signals/{shard}.zarr.zip"),
+        segments=PATHS.of("signals/{shard}.segments.parquet"),
+        findings=PATHS.of("signals/{shard}.findings.parquet"),
+    log:
+        PATHS.log("soz_ingest/{shard}"),
+    benchmark:
+        PATHS.benchmark("soz_ingest/{shard}")
+    wildcard_constraints:
+        corpus=SOZ_READ,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        settings=settings(job_settings_soz.soz_ingest, "corpus"),
+        code=code("soz_ingest"),
+        root=lambda wildcards: CORPORA.root(wildcards.corpus),
+    message:
+        "{wildcards.corpus}: read and resample the contacts of {wildcards.shard}"
+    shell:
+        "python -m pipeline.stages.soz_ingest --settings {params.settings:q} --code {params.code} --log {log}"
+        " --recordings {input.recordings} --contacts {input.contacts} --root {params.root:q}"
+        " --signals {output.signals} --segments {output.segments} --findings {output.findings}"
+
+
+rule soz_clips:
+    input:
+        recordings=SOZ_PATHS.index("recordings"),
+        segments=PATHS.of("signals/{shard}.segments.parquet"),
+        seizures=SOZ_PATHS.index("seizures"),
+        contacts=SOZ_PATHS.index("contacts"),
+    output:
+        clips=SOZ_PATHS.soz_clips,
+    log:
+        PATHS.log("soz_clips/{shard}"),
+    benchmark:
+        PATHS.benchmark("soz_clips/{shard}")
+    wildcard_constraints:
+        corpus=SOZ_READ,
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        settings=settings(job_settings_soz.soz_clips),
+        code=code("soz_clips"),
+    message:
+        "{wildcards.corpus}: cut ictal, pre-ictal and interictal clips from {wildcards.shard}"
+    shell:
+        "python -m pipeline.stages.soz_clips --settings {params.settings:q} --code {params.code} --log {log}"
+        " --recordings {input.recordings} --segments {input.segments} --seizures {input.seizures}"
+        " --contacts {input.contacts} --clips {output.clips}"
+
+
+rule soz_tokens:
+    input:
+        signals=PATHS.of("signals/{shard}.zarr.zip"),
+        clips=SOZ_PATHS.soz_clips,
+        contacts=SOZ_PATHS.index("contacts"),
+        recordings=SOZ_PATHS.index("recordings"),
+    output:
+        tokens=SOZ_PATHS.tokens,
+        rows=SOZ_PATHS.rows,
+    log:
+        PATHS.log("features/{tokens}/soz/{shard}"),
+    benchmark:
+        PATHS.benchmark("features/{tokens}/soz/{shard}")
+    wildcard_constraints:
+        corpus=SOZ_READ,
+    threads: 1
+    resources:
+        mem_mb=memory(2000, 2),
+        runtime=120,
+    params:
+        settings=settings(job_settings_soz.soz_tokens, "tokens"),
+        code=code("soz_tokens"),
+    message:
+        "{wildcards.corpus}: wavelet-packet tokens of every contact and clip of {wildcards.shard}"
+    shell:
+        "python -m pipeline.stages.soz_tokens --settings {params.settings:q} --code {params.code} --log {log}"
+        " --signals {input.signals} --clips {input.clips} --contacts {input.contacts}"
+        " --recordings {input.recordings} --tokens {output.tokens} --rows {output.rows}"

@@ -1,0 +1,54 @@
+# Which contact attends to which: graphs, their nulls and their faithfulness, and a file of edges a patient (docs/soz.md).
+rule soz_attention:
+    input:
+        unpack(SOZ.of_attention),
+    output:
+        attention=SOZ_PATHS.model + "attention.zarr.zip",
+        measures=SOZ_PATHS.model + "attention.parquet",
+        faithfulness=SOZ_PATHS.model + "faithfulness.parquet",
+    log:
+        PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_attention"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_attention")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: CFG.device.threads
+    resources:
+        mem_mb=memory(3000, 3),
+        runtime=240,
+    params:
+        settings=settings(job_settings_soz.soz_attention),
+        code=code("soz_attention"),
+    message:
+        "{wildcards.corpus}: attention graphs of {wildcards.run}, fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "python -m pipeline.stages.soz_attention --settings {params.settings:q} --code {params.code} --log {log}"
+        " --tokens {input.tokens} --rows {input.rows} --folds {input.folds} --model {input.model} --card {input.card}"
+        " --signals {input.signals} --clips {input.clips}"
+        " --attention {output.attention} --measures {output.measures} --faithfulness {output.faithfulness}"
+
+
+rule soz_connectivity:
+    input:
+        unpack(SOZ.of_connectivity),
+    output:
+        edges=SOZ_PATHS.soz + "connectivity/{patient}.zip",
+    log:
+        PATHS.log("soz/{run}/soz_connectivity/{patient}"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/soz_connectivity/{patient}")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings(job_settings_soz.soz_connectivity),
+        code=code("soz_connectivity"),
+    message:
+        "{wildcards.corpus}: edges of {wildcards.patient} as GraphML and TSV"
+    shell:
+        "python -m pipeline.stages.soz_connectivity --settings {params.settings:q} --code {params.code} --log {log}"
+        " --patient {wildcards.patient} --attention {input.attention} --channels {input.channels}"
+        " --out {output.edges}"

@@ -1,0 +1,80 @@
+# What the probabilities are worth: baselines on the same folds, the table of contacts, metrics, ablations (docs/soz.md).
+rule soz_baselines:
+    input:
+        unpack(SOZ.of_baselines),
+    output:
+        baselines=SOZ_PATHS.baselines,
+    log:
+        PATHS.log("soz_baselines/{tokens}{dealt}"),
+    benchmark:
+        PATHS.benchmark("soz_baselines/{tokens}{dealt}")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=120,
+    params:
+        settings=settings(job_settings_soz.soz_baselines),
+        code=code("soz_baselines"),
+    message:
+        "{wildcards.corpus}: baselines on the same folds"
+    shell:
+        "python -m pipeline.stages.soz_baselines --settings {params.settings:q} --code {params.code} --log {log}"
+        " --tokens {input.tokens} --rows {input.rows} --folds {input.folds} --baselines {output.baselines}"
+
+
+rule soz_evaluate:
+    input:
+        unpack(SOZ.of_evaluate),
+    output:
+        channels=SOZ_PATHS.soz + "channel_soz.tsv",
+        sidecar=SOZ_PATHS.soz + "channel_soz.json",
+        metrics=SOZ_PATHS.soz + "metrics.parquet",
+        cohort=SOZ_PATHS.soz + "cohort.json",
+        comparisons=SOZ_PATHS.soz + "comparisons.parquet",
+    log:
+        PATHS.log("soz/{run}/soz_evaluate"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/soz_evaluate")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(job_settings_soz.soz_evaluate, "run"),
+        code=code("soz_evaluate"),
+    message:
+        "{wildcards.corpus}: score {wildcards.run} and write channel_soz.tsv"
+    shell:
+        "python -m pipeline.stages.soz_evaluate --settings {params.settings:q} --code {params.code} --log {log}"
+        " --predictions {input.predictions} --cards {input.cards} --baselines {input.baselines}"
+        " --folds {input.folds} --contacts {input.contacts} --patients {input.patients}"
+        " --recordings {input.recordings} --findings {input.findings} --out $(dirname {output.channels})"
+
+
+rule soz_ablations:
+    input:
+        **SOZ.of_ablations(),
+    output:
+        table=SOZ_PATHS.of("soz/ablations.tsv"),
+    log:
+        PATHS.log("soz_ablations"),
+    benchmark:
+        PATHS.benchmark("soz_ablations")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(job_settings_soz.soz_ablations),
+        code=code("soz_ablations"),
+    message:
+        "{wildcards.corpus}: runs of soz.ablations beside soz.run, on the same folds"
+    shell:
+        "python -m pipeline.stages.soz_ablations --settings {params.settings:q} --code {params.code} --log {log}"
+        " --metrics {input.metrics} --out {output.table}"
