@@ -39,6 +39,7 @@ include: "workflow/rules/search.smk"
 include: "workflow/rules/compat_report.smk"
 include: "workflow/rules/sglc.smk"
 include: "workflow/rules/planted_graph.smk"
+include: "workflow/rules/soz.smk"
 
 
 rule all:
@@ -46,6 +47,7 @@ rule all:
     input:
         INPUTS.plan_outputs(CFG.corpus, CFG.plan),
         f"{CFG.results}/{CFG.corpus}/report/index.html",
+        soz_beside,
     message:
         "everything that the plan of config.yaml asks for"
 

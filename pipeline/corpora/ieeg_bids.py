@@ -14,6 +14,7 @@ from pipeline.findings import CorpusError, Finding, Findings, Rejected
 
 VERSIONS = ("auto",)
 FILE_NAMES = "coded"  # ids of BIDS are codes; docs/privacy.md
+INTRACRANIAL = True  # what comes out are contacts: the SOZ arm reads them, scalp models do not
 
 
 def find(root: Path | str, version: str) -> list[RecordingFiles]:

@@ -37,6 +37,7 @@ class SozConfig(SozRun):
     """soz: which corpus, how it is read, cut and learnt from, and how that is judged."""
 
     corpus: str
+    beside: str | None  # the main corpus with which the target `all` builds the pages, too
     adapter: Adapter
     joined: dict[str, Adapter]  # other corpora whose patients take part, with their adapters
     reading: ReadingConfig

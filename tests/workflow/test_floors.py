@@ -53,7 +53,7 @@ def rules() -> dict[str, str]:
 
 
 def test_exactly_the_rules_that_train_pretrain_or_occlude_carry_gpu() -> None:
-    trained = {"pretrain", "train", "record_split", "occlude", "score_segments"}
+    trained = {"pretrain", "train", "record_split", "occlude", "score_segments", "soz_pretrain", "soz_train"}
     assert {name for name, text in rules().items() if re.search(r"\bgpu=GPU\b", text)} == trained
 
 

@@ -17,11 +17,11 @@ def soz_index(config: Config, corpus: str) -> dict[str, Any]:
 
 
 def soz_ingest(config: Config, corpus: str) -> dict[str, Any]:
-    return {"corpus": corpus, "reading": config.soz.reading_of(corpus)}
+    return {"corpus": corpus, "reading": config.soz.reading_of(corpus), "quality": config.signals.quality}
 
 
-def soz_clips(config: Config) -> dict[str, Any]:
-    return {"clips": config.soz.clips}
+def soz_clips(config: Config, corpus: str) -> dict[str, Any]:
+    return {"corpus": corpus, "clips": config.soz.clips}
 
 
 def soz_tokens(config: Config, tokens: str) -> dict[str, Any]:
@@ -46,20 +46,48 @@ def soz_folds(config: Config, dealt: str) -> dict[str, Any]:
 
 
 def soz_pretrain(config: Config, run: str, fold: int, seed: int) -> dict[str, Any]:
-    chosen = config.soz.of(run)
-    return {
-        "model": chosen.model, "pretraining": chosen.pretraining, "labels": chosen.folds.labels,
-        "conditions": chosen.finetuning.conditions, "fold": fold, "seed": seed, "device": config.device,
-    }  # fmt: skip
+    return _job(config, run, fold, seed) | {"pretraining": config.soz.of(run).pretraining}
 
 
 def soz_train(config: Config, run: str, fold: int, seed: int) -> dict[str, Any]:
     chosen = config.soz.of(run)
+    return _job(config, run, fold, seed) | {"finetuning": chosen.finetuning, "calibration": chosen.calibration}
+
+
+def _job(config: Config, run: str, fold: int, seed: int) -> dict[str, Any]:
+    """What both trainings are told."""
+    chosen = config.soz.of(run)
     return {
-        "model": chosen.model, "finetuning": chosen.finetuning, "calibration": chosen.calibration,
-        "labels": chosen.folds.labels, "fold": fold, "seed": seed, "device": config.device,
+        "fold": fold, "seed": seed, "labels": chosen.folds.labels, "model": chosen.model, "device": config.device,
     }  # fmt: skip
 
 
 def soz_predict(config: Config) -> dict[str, Any]:
     return {"device": config.device}
+
+
+def soz_baselines(config: Config) -> dict[str, Any]:
+    return {"evaluation": config.soz.evaluation}
+
+
+def soz_evaluate(config: Config, run: str) -> dict[str, Any]:
+    return {"run": run, "corpus": config.soz.corpus, "evaluation": config.soz.evaluation}
+
+
+def soz_ablations(config: Config) -> dict[str, Any]:
+    return {"run": config.soz.run, "ablations": config.soz.ablations, "evaluation": config.soz.evaluation}
+
+
+def soz_attention(config: Config) -> dict[str, Any]:
+    return {"attention": config.soz.attention, "device": config.device}
+
+
+def soz_connectivity(config: Config) -> dict[str, Any]:
+    return {"attention": config.soz.attention}
+
+
+def soz_page(config: Config, run: str) -> dict[str, Any]:
+    """What both pages are told."""
+    soz = config.soz
+    synthetic = any(config.corpora[name].simulated for name in soz.corpora)
+    return {"corpus": soz.corpus, "run": run, "synthetic": synthetic, "report": config.report}

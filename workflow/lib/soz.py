@@ -217,6 +217,50 @@ class SozInputs:
         named = {"tokens": tokens_name(chosen.tokens), "dealt": dealt_name(self.config, chosen.folds)}
         return self.paths.baselines.format(corpus=self.config.soz.corpus, **named)
 
+    def of_ablations(self) -> dict[str, Any]:
+        """Metrics of every run that is compared, `soz.run` first."""
+        folder = self.paths.soz
+        runs = [self.config.soz.run, *self.config.soz.ablations]
+        return {"metrics": [folder.format(corpus=self.config.soz.corpus, run=run) + "metrics.parquet" for run in runs]}
+
+    def of_attention(self, wildcards: Any) -> dict[str, Any]:
+        """What prediction reads, and the signals that controls are computed from."""
+        signals = self.every(self.paths.of("signals/{shard}.zarr.zip"))
+        return {**self.of_predict(wildcards), "signals": signals, "clips": self.every(self.paths.soz_clips)}
+
+    def of_connectivity(self, wildcards: Any) -> dict[str, Any]:
+        """Graphs of every fold and seed, and the table of contacts."""
+        folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
+        return {
+            "attention": self.models(wildcards.run, "attention.zarr.zip"),
+            "measures": self.models(wildcards.run, "attention.parquet"),
+            "channels": folder + "channel_soz.tsv",
+        }
+
+    def of_patient_page(self, wildcards: Any) -> dict[str, Any]:
+        """All that the page of a patient shows."""
+        return {
+            **self.of_connectivity(wildcards),
+            **self.tokens(wildcards.run),
+            **self.tables("contacts", "patients", "recordings", "seizures", "findings"),
+            "predictions": self.models(wildcards.run, "predictions.parquet"),
+            "models": self.models(wildcards.run, "model.safetensors"),
+            "cards": self.models(wildcards.run, "card.json"),
+            "folds": self.folds_file(wildcards.run),
+        }
+
+    def of_cohort_page(self, wildcards: Any) -> dict[str, Any]:
+        """All that the page of the cohort shows."""
+        folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
+        named = ("metrics.parquet", "comparisons.parquet", "cohort.json", "channel_soz.tsv")
+        return {
+            **{name.split(".")[0]: folder + name for name in named},
+            "folds": self.folds_file(wildcards.run),
+            "measures": self.models(wildcards.run, "attention.parquet"),
+            "faithfulness": self.models(wildcards.run, "faithfulness.parquet"),
+            "histories": self.models(wildcards.run, "history.parquet"),
+        }
+
     def page_files(self, run: str) -> list[str]:
         """Everything of the target `soz`: the cohort page, a page and graphs of every patient, the derivative."""
         folder = self.paths.soz.format(corpus=self.config.soz.corpus, run=run)

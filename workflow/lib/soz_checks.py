@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.settings.config import Config
 from workflow.lib.planning import PlanError
 from workflow.lib.readers import choice
+from workflow.lib.run_checks import NAME
 from workflow.lib.section_checks import wrong_list
 from workflow.lib.soz import intracranial, is_intracranial
 
@@ -34,6 +35,8 @@ def _corpora(config: Config) -> Iterator[str]:
         elif name not in known:
             reader = config.corpora[name].reader
             yield f"{where}: {name!r} is read by {reader}, which reads no intracranial corpus; {choice(name, known)}"
+    if soz.beside is not None and soz.beside not in config.corpora:
+        yield f"soz.beside: {soz.beside!r} is not in corpora; {choice(soz.beside, list(config.corpora))}"
     if soz.corpus in soz.joined:
         yield f"soz.joined: {soz.corpus!r} is soz.corpus itself; name others"
     adapters = sorted(path.stem for path in ADAPTERS.glob("*.yaml"))
@@ -54,6 +57,8 @@ def _runs(config: Config) -> Iterator[str]:
     for problem in wrong_list([soz.run, *soz.ablations], "run"):
         yield f"soz.run and soz.ablations: {problem}"
     for name in soz.runs:
+        if not NAME.fullmatch(name):
+            yield f"soz.runs.{name}: a run is named in small letters, digits and hyphens"
         run = soz.of(name)
         if run.model.width % run.model.heads:
             yield f"soz.runs.{name}: model.width {run.model.width} is no multiple of model.heads {run.model.heads}"

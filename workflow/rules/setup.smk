@@ -62,7 +62,7 @@ def settings(make, *names):
 
     def text(wildcards):
         values = [
-            int(wildcards[name]) if name in ("len", "seed") else wildcards[name]
+            int(wildcards[name]) if name in ("len", "seed", "fold") else wildcards[name]
             for name in names
         ]
         corpus = wildcards.get("corpus", CFG.corpus)

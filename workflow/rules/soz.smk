@@ -42,19 +42,18 @@ def soz_target(make):
     return files
 
 
+soz_pages = soz_target(lambda: SOZ.page_files(CFG.soz.run))
+
+
+def soz_beside(wildcards):
+    """What the target `all` builds of it: soz.beside."""
+    return soz_pages(wildcards) if CFG.soz.beside == CFG.corpus else []
+
+
 rule:
     name:
         "soz"
     input:
-        soz_target(lambda: SOZ.page_files(CFG.soz.run)),
+        soz_pages,
     message:
         "which contacts lie in the seizure onset zone"
-
-
-rule:
-    name:
-        "soz_ablations"
-    input:
-        SOZ_PATHS.of("soz/ablations.tsv").format(corpus=CFG.soz.corpus),
-    message:
-        "runs of soz.ablations beside soz.run, on the same folds"

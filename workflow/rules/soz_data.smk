@@ -62,9 +62,9 @@ rule soz_clips:
         recordings=SOZ_PATHS.index("recordings"),
         segments=PATHS.of("signals/{shard}.segments.parquet"),
         seizures=SOZ_PATHS.index("seizures"),
-        contacts=SOZ_PATHS.index("contacts"),
     output:
         clips=SOZ_PATHS.soz_clips,
+        findings=PATHS.of("clips/soz/{shard}.findings.parquet"),
     log:
         PATHS.log("soz_clips/{shard}"),
     benchmark:
@@ -76,14 +76,14 @@ rule soz_clips:
         mem_mb=1000,
         runtime=20,
     params:
-        settings=settings(job_settings_soz.soz_clips),
+        settings=settings(job_settings_soz.soz_clips, "corpus"),
         code=code("soz_clips"),
     message:
         "{wildcards.corpus}: cut ictal, pre-ictal and interictal clips from {wildcards.shard}"
     shell:
         "python -m pipeline.stages.soz_clips --settings {params.settings:q} --code {params.code} --log {log}"
         " --recordings {input.recordings} --segments {input.segments} --seizures {input.seizures}"
-        " --contacts {input.contacts} --clips {output.clips}"
+        " --clips {output.clips} --findings {output.findings}"
 
 
 rule soz_tokens:

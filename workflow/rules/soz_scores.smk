@@ -59,13 +59,11 @@ rule soz_ablations:
     input:
         **SOZ.of_ablations(),
     output:
-        table=SOZ_PATHS.of("soz/ablations.tsv"),
+        table=SOZ_PATHS.of("soz/ablations.tsv").format(corpus=CFG.soz.corpus),
     log:
-        PATHS.log("soz_ablations"),
+        f"{CFG.results}/{CFG.soz.corpus}/logs/soz_ablations.log",
     benchmark:
-        PATHS.benchmark("soz_ablations")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
+        f"{CFG.results}/{CFG.soz.corpus}/benchmarks/soz_ablations.tsv"
     threads: 1
     resources:
         mem_mb=3000,
@@ -74,7 +72,7 @@ rule soz_ablations:
         settings=settings(job_settings_soz.soz_ablations),
         code=code("soz_ablations"),
     message:
-        "{wildcards.corpus}: runs of soz.ablations beside soz.run, on the same folds"
+        f"{CFG.soz.corpus}: runs of soz.ablations beside soz.run, on the same folds"
     shell:
         "python -m pipeline.stages.soz_ablations --settings {params.settings:q} --code {params.code} --log {log}"
         " --metrics {input.metrics} --out {output.table}"

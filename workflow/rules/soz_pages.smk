@@ -1,0 +1,51 @@
+# Pages for a person to read: one a patient, one of the cohort (docs/soz.md).
+rule soz_patient_page:
+    input:
+        unpack(SOZ.of_patient_page),
+        resources=REPORT_RESOURCES,
+    output:
+        page=SOZ_PATHS.soz + "pages/{patient}.html",
+    log:
+        PATHS.log("soz/{run}/soz_patient_page/{patient}"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/soz_patient_page/{patient}")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=memory(2000, 2),
+        runtime=30,
+    params:
+        settings=settings(job_settings_soz.soz_page, "run"),
+        code=code("soz_patient_page"),
+    message:
+        "{wildcards.corpus}: the page of {wildcards.patient}"
+    shell:
+        "python -m pipeline.stages.soz_patient_page --settings {params.settings:q} --code {params.code} --log {log}"
+        " --patient {wildcards.patient} --channels {input.channels} --out {output.page}"
+
+
+rule soz_cohort_page:
+    input:
+        unpack(SOZ.of_cohort_page),
+        resources=REPORT_RESOURCES,
+    output:
+        page=report(SOZ_PATHS.soz + "index.html", category="soz"),
+    log:
+        PATHS.log("soz/{run}/soz_cohort_page"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/soz_cohort_page")
+    wildcard_constraints:
+        corpus=SOZ_FITTED,
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=settings(job_settings_soz.soz_page, "run"),
+        code=code("soz_cohort_page"),
+    message:
+        "{wildcards.corpus}: the page of the cohort, {wildcards.run}"
+    shell:
+        "python -m pipeline.stages.soz_cohort_page --settings {params.settings:q} --code {params.code} --log {log}"
+        " --metrics {input.metrics} --out {output.page}"
