@@ -83,14 +83,14 @@ def cut_soz_clips(
     for recording, own in segments.sort_values(["recording", "start_s"], kind="stable").groupby("recording"):
         about = known.loc[recording]
         noted = findings.for_recording(str(recording))
-        spans = {row.segment: (row, _span(row, events, settings)) for row in own.itertuples()}
+        spans = {str(row.segment): (row, _span(row, events, settings)) for row in own.itertuples()}
         cuts = _ictal(spans, events[events["recording"] == recording], settings, noted)
         if about["task"] == "interictal":
             cuts += _interictal(spans, settings, noted)
         for segment, cut in _ordered(cuts):
             row, span = spans[segment]
             whole = (cut, *_shifted(cut, span, settings, f"{recording}/{segment}"))
-            rows += [_row(row, span, one, about["implant"]) for one in whole]
+            rows += [_row(row, span, one, str(about["implant"])) for one in whole]
     return pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
 
 
@@ -148,7 +148,7 @@ def _interictal(spans: dict[str, tuple[Any, Span]], settings: SozClips, findings
         message = f"no {settings.length_s} s without a gap or a seizure; the recording gives no interictal clip"
         findings.add("no_whole_clip", message, action="skip")
     wanted = min(len(slots), settings.max_interictal)
-    chosen = np.unique(np.linspace(0, len(slots) - 1, wanted).round().astype(int)) if slots else []
+    chosen = np.unique(np.linspace(0, len(slots) - 1, wanted).round().astype(int))
     return [(slots[i][0], Cut("interictal", slots[i][1])) for i in chosen]
 
 
