@@ -1,4 +1,4 @@
-"""What a channel of the SOZ models is: a contact against the average of its clip, against its neighbour, or as recorded.
+"""What a channel of the SOZ models is: a contact less the average of its clip, less its neighbour, or as recorded.
 
 (Spec soz.md, section 2.) The average is over good contacts that are not flat in this clip; a flat one would only
 weaken it, and would no longer look flat. Where fewer than two are left nothing is subtracted.
@@ -10,9 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-FLAT_SHARE = (
-    1e-5  # of the largest amplitude: less than any step of 16 bits, more than the rounding of a resampled constant
-)
+FLAT_SHARE = 1e-5  # of the largest amplitude: less than a step of 16 bits, more than a resampled constant is rounded by
 LABELS = ["soz", "resected"]
 PLACE = ["x_mm", "y_mm", "z_mm"]
 COLUMNS = ["channel", "shaft", "contact", "hemisphere", *PLACE, *LABELS, "flags", "order"]
@@ -69,7 +67,7 @@ def montage_of(contacts: pd.DataFrame, kind: Literal["average", "bipolar", "reco
 
 
 def _neighbours(contacts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of contacts that follow each other on one shaft: numbers that differ by one. Contacts without are left out."""
+    """Rows of contacts that follow each other on one shaft: their numbers differ by one. Others are left out."""
     table = contacts[["hemisphere", "shaft", "contact"]].reset_index(drop=True)
     table = table[table["contact"].notna() & (table["shaft"].fillna("") != "")]
     after = table.assign(contact=table["contact"] - 1, row=table.index)

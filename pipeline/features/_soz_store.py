@@ -62,14 +62,14 @@ def sources_of(
     """The segments that clips lie in, by `<recording>/<segment>`. Raises TokenError where a channel is no contact."""
     mains = recordings.drop_duplicates("recording").set_index("recording")["mains_hz"]
     made = {}
-    for name, own in (clips["recording"] + "/" + clips["segment"]).drop_duplicates().items():
-        array = signals[str(own)]
-        recording = str(clips["recording"][name])
+    for recording, segment in clips[["recording", "segment"]].drop_duplicates().itertuples(index=False):
+        own = f"{recording}/{segment}"
+        array = signals[own]
         table = contacts[contacts["recording"] == recording].drop_duplicates("channel").set_index("channel", drop=False)
         channels = [str(channel) for channel in array.attrs["channels"]]  # type: ignore[union-attr]
         if strangers := sorted(set(channels) - set(table.index)):
             raise TokenError(f"{own}: {', '.join(strangers)} is in the signals and no contact; ingest the shard anew")
-        made[str(own)] = Source(
+        made[own] = Source(
             array=array,
             start_s=float(array.attrs["start_s"]),  # type: ignore[arg-type]
             recorded_hz=min(array.attrs["recorded_hz"]),  # type: ignore[arg-type, type-var]
@@ -127,7 +127,8 @@ def _tokens(
 ) -> Iterator[np.ndarray]:
     """Tokens (c, 32, 35) of each clip in order; fills `level`, `valid` and `tables` on the way."""
     first = 0
-    for clip, home in zip(clips.to_dict("records"), homes, strict=True):
+    entries: list[dict[str, Any]] = clips.to_dict("records")  # type: ignore[assignment]
+    for clip, home in zip(entries, homes, strict=True):
         source = sources[home]
         rows = slice(first, first + len(source.montage))
         signal, live, margin = _read(clip, source, job)

@@ -19,7 +19,7 @@ from pipeline.signals.sources import Source
 def open_contacts(
     path: Path, rows: Mapping[str, int], *, rate_hz: float, block_s: float, findings: Findings
 ) -> CleanRecording:  # fmt: skip
-    """The contacts `rows` (name -> number of the EDF's signal, from 0), in that order, ready to be streamed at `rate_hz`.
+    """The contacts `rows` (name -> number of the EDF's signal, from 0), in that order, to be streamed at `rate_hz`.
 
     Raises Rejected where the header cannot be trusted, or no contact can be read.
     """

@@ -16,6 +16,7 @@ from pipeline.store import read_table, write_table
 class Settings(Section):
     """Sections of config.yaml that this stage uses."""
 
+    corpus: str
     clips: SozClips
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
-    findings = Findings()
+    findings = Findings(corpus=settings.corpus)
     recordings, segments, seizures = (
         read_table(path) for path in (arguments.recordings, arguments.segments, arguments.seizures)
     )

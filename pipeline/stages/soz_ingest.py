@@ -1,8 +1,8 @@
 """Ingest one shard of intracranial recordings: the used contacts, in microvolts, at one rate, in canonical order.
 
 In: the tables of `soz_index` and the EDFs. Out: the signal store, the segments with the digest of their samples, and
-what was repaired, skipped or rejected (spec soz.md, sections 2 and 8). Contacts are found by their row in the EDF, which
-`soz_index` has matched by name. Streams block by block; memory does not grow with the length of a recording.
+what was repaired, skipped or rejected (spec soz.md, sections 2 and 8). Contacts are found by their row in the EDF,
+which `soz_index` has matched by name. Streams block by block; memory does not grow with the length of a recording.
 """
 
 import logging
@@ -103,12 +103,12 @@ def _segment(
             "recorded_hz": [float(recording.sources[name].rate_hz) for name in names],
         },
     )
-    digest, limits = SampleDigest(shape[0]), np.repeat([[np.inf], [-np.inf]], shape[0], axis=1)
+    digest, low, high = SampleDigest(shape[0]), np.full(shape[0], np.inf), np.full(shape[0], -np.inf)
     for first, block in recording.blocks(segment):
         array[:, first : first + block.shape[1]] = block
         digest.update(block)
-        limits = np.minimum(limits[0], block.min(axis=1)), np.maximum(limits[1], block.max(axis=1))  # type: ignore
-    for i in np.flatnonzero(flat_rows(np.stack(limits, axis=1))):
+        low, high = np.minimum(low, block.min(axis=1)), np.maximum(high, block.max(axis=1))
+    for i in np.flatnonzero(flat_rows(np.stack([low, high], axis=1))):
         message = f"{recording.header.path.name}: contact {names[i]} is flat in segment {segment.name}; it is masked"
         findings.add("edf_header", message, action="note", channel=names[i], value="flatline")
     rate_hz = recording.settings.rate_hz
