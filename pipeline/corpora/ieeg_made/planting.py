@@ -1,0 +1,110 @@
+"""What was planted in a corpus, as the list truth/traps.tsv has it: one row a fault, by the check that must find it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.corpora.ieeg_made import side_files
+from pipeline.corpora.ieeg_made.channels import (
+    contact_names,
+    extra_names,
+    flat_contact,
+    is_foreign,
+    marked_in,
+    reversed_order,
+    without_coordinates,
+)
+from pipeline.corpora.ieeg_made.patient import MadePatient
+from pipeline.corpora.ieeg_made.runs import SHORT_S, Run, folder, runs_of, stem
+from pipeline.corpora.ieeg_made.traps import Trap
+from pipeline.settings.ieeg_simulation import IeegSimulationSettings
+
+PARTICIPANTS = "participants.tsv"
+
+
+def planted_traps(settings: IeegSimulationSettings, people: Sequence[MadePatient], absent: str | None) -> list[Trap]:
+    """All faults of the corpus; known without simulating a signal."""
+    found = [Trap(absent, PARTICIPANTS, "subject_absent", "no folder")] if absent is not None else []
+    for patient in people:
+        runs = runs_of(settings, patient)
+        found += _of_patient(patient) + _of_coordinates(patient) + _of_text(patient, runs)
+        for run in runs:
+            found += _of_run(patient, run)
+    return found
+
+
+def _of_patient(patient: MadePatient) -> list[Trap]:
+    """Faults that are in all of a patient's recordings, or in the lack of them; `file` is the folder."""
+    made, who, where = patient.traps, patient.participant, folder(patient)
+    found = []
+    if "soz_bad" in made:
+        found.append(Trap(who, where, "soz_bad", str(int((patient.marked & patient.bad).sum()))))
+    if "nonbrain_named" in made:
+        found.append(Trap(who, where, "nonbrain_named", ",".join(extra_names(patient))))
+    if "name_parse" in made:
+        names = zip(contact_names(patient), patient.implant.names, strict=True)
+        found.append(Trap(who, where, "name_parse", ",".join(name for name, usual in names if name != usual)))
+    if "low_rate" in made:
+        found.append(Trap(who, where, "low_rate", str(patient.rate_hz)))
+    for task in ("ictal", "interictal"):
+        if f"{task}_missing" in made:
+            found.append(Trap(who, where, "condition_missing", task))
+    return found
+
+
+def _of_coordinates(patient: MadePatient) -> list[Trap]:
+    base = f"{folder(patient)}/{patient.participant}_ses-presurgery_acq-{patient.implant.kind.lower()}"
+    base += f"_space-{side_files.frame_of(patient)}"
+    found = []
+    for check, detail in (("coord_units", "m"), ("coord_frame", side_files.frame_of(patient))):
+        if check in patient.traps:
+            found.append(Trap(patient.participant, f"{base}_coordsystem.json", check, detail))
+    if "xyz_missing" in patient.traps:
+        count = int((np.array(without_coordinates(patient)) & ~patient.bad).sum())
+        found.append(Trap(patient.participant, f"{base}_electrodes.tsv", "xyz_missing", str(count)))
+    return found
+
+
+def _of_text(patient: MadePatient, runs: Sequence[Run]) -> list[Trap]:
+    """Files that a spreadsheet saved; `detail` names what must be read leniently."""
+    if "text_format" not in patient.traps:
+        return []
+    found = [Trap(patient.participant, PARTICIPANTS, "text_format", "blank")]
+    for run in runs:
+        if is_foreign(patient, run):
+            name = f"{folder(patient)}/{stem(patient, run)}_channels.tsv"
+            found.append(Trap(patient.participant, name, "text_format", "bom,crlf,number,quoted"))
+    return found
+
+
+def _of_run(patient: MadePatient, run: Run) -> list[Trap]:
+    """Faults of one recording."""
+    name, first = f"{folder(patient)}/{stem(patient, run)}", run.number == 1
+    rows = {
+        ("_events.tsv", "short_seizure"): f"{run.seizure_s:g}" if 0 < run.seizure_s < SHORT_S else "",
+        ("_channels.tsv", "label_run_disagreement"): _fewer(patient, run),
+        ("_channels.tsv", "name_order"): _order(patient, run),
+        ("_ieeg.edf", "annex_pointer"): "link" if run.trap == "annex_pointer" else "",
+        ("_ieeg.edf", "edf_header"): _header(patient, run, first),
+    }
+    found = [(name + ending, check, detail) for (ending, check), detail in rows.items() if detail]
+    if "flat_signal" in patient.traps and first:
+        found.append((f"{name}_ieeg.edf", "edf_header", f"flat {contact_names(patient)[flat_contact(patient)]}"))
+    return [Trap(patient.participant, *row) for row in found]
+
+
+def _fewer(patient: MadePatient, run: Run) -> str:
+    own, usual = sum(marked_in(patient, run)), int(patient.marked.sum())
+    return f"{own} of {usual}" if own != usual else ""
+
+
+def _order(patient: MadePatient, run: Run) -> str:
+    if run.trap == "name_order_stop":
+        return "other name"
+    return "reversed" if reversed_order(patient, run) else ""
+
+
+def _header(patient: MadePatient, run: Run, first: bool) -> str:
+    if run.trap == "duplicate_labels":
+        return "duplicate"
+    return "latin-1" if "label_text" in patient.traps and first else ""
