@@ -24,12 +24,12 @@ class SideFileError(ValueError):
 
 @dataclass(frozen=True)
 class SideTable:
-    """The cells of a table, one mapping a line; `marks` are what had to be normalised (`bom`, `crlf` …)."""
+    """The cells of a table, one mapping a line; `marks` say what had to be normalised (`bom`, `crlf` …), and where."""
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
-    marks: frozenset[str]
+    marks: Mapping[str, str]  # kind -> first place, where there is one
 
     def require(self, *columns: str) -> "SideTable":
         """The table itself. Raises SideFileError where one of the columns is not there."""
@@ -66,21 +66,22 @@ def read_tsv(path: Path) -> SideTable:
     if len(set(columns)) < len(columns) or "" in columns:
         raise SideFileError(f"{path.name}: the first line has a blank column, or one of them twice")
     rows = [_row(path.name, number, _cells(path.name, number, line), columns, marks) for number, line in lines[1:]]
-    if any('"' in line for _, line in lines):
-        marks.add("quoted")
-    return SideTable(path.name, columns, tuple(rows), frozenset(marks))
+    quoted = next((number for number, line in lines if '"' in line), None)
+    if quoted is not None:
+        marks["quoted"] = f"line {quoted}"
+    return SideTable(path.name, columns, tuple(rows), marks)
 
 
-def _decoded(content: bytes) -> tuple[str, set[str]]:
-    marks = set()
+def _decoded(content: bytes) -> tuple[str, dict[str, str]]:
+    marks = {}
     if content.startswith(b"\xef\xbb\xbf"):
-        marks.add("bom")
+        marks["bom"] = ""
     try:
         content.decode("utf-8")
-    except UnicodeDecodeError:
-        marks.add("encoding")
+    except UnicodeDecodeError as error:
+        marks["encoding"] = f"byte {error.start}"
     if b"\r" in content:
-        marks.add("crlf")
+        marks["crlf"] = ""
     return decoded(content), marks
 
 
@@ -91,23 +92,23 @@ def _cells(name: str, number: int, line: str) -> list[str]:
         raise SideFileError(f"{name}, line {number}: {error}") from None
 
 
-def _row(name: str, number: int, cells: list[str], columns: tuple[str, ...], marks: set[str]) -> dict[str, str]:
+def _row(name: str, number: int, cells: list[str], columns: tuple[str, ...], marks: dict[str, str]) -> dict[str, str]:
     while len(cells) > len(columns) and not cells[-1].strip():
         cells.pop()
     if len(cells) > len(columns):
         raise SideFileError(f"{name}, line {number}: {len(cells)} cells under {len(columns)} columns")
     if len(cells) < len(columns):
-        marks.add("ragged")
+        marks.setdefault("ragged", f"line {number}")
         cells = cells + ["n/a"] * (len(columns) - len(cells))
     if any(cell != cell.strip() for cell in cells):
-        marks.add("blank")
+        marks.setdefault("blank", f"line {number}")
     row = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
     if any(row.get(column, "").endswith(".0") for column in _NUMBERS):
-        marks.add("number")
+        marks.setdefault("number", f"line {number}")
     return row
 
 
-def read_json(path: Path) -> tuple[dict[str, Any], frozenset[str]]:
+def read_json(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """A JSON side file and its marks. Raises SideFileError where it holds no mapping."""
     text, marks = _decoded(path.read_bytes())
     try:
@@ -116,7 +117,7 @@ def read_json(path: Path) -> tuple[dict[str, Any], frozenset[str]]:
         raise SideFileError(f"{path.name}: no JSON: {error}") from None
     if not isinstance(values, dict):
         raise SideFileError(f"{path.name}: holds {type(values).__name__}; a mapping of keys is needed")
-    return values, frozenset(marks)
+    return values, marks
 
 
 def number(cell: Any) -> float:
