@@ -1,4 +1,4 @@
-"""Focal class-balanced SupCon and BCE: equal to double loops, finite in every edge case; the published focus is idle."""
+"""Focal class-balanced SupCon and BCE: equal to double loops, finite in every edge case."""
 
 import math
 from typing import Any
