@@ -125,6 +125,7 @@ class SozAttention(Section):
 
     permutations: Count  # of the labels, within a shaft
     masks: Count  # random masks against which a masked contact is judged
+    clips: Count  # of a patient and condition in which contacts are hidden, and of which controls are taken
     conditions: tuple[Condition, ...] = Field(min_length=1)
     precision: Literal["float16", "float32"]
     seed: Seed
