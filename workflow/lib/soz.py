@@ -18,6 +18,7 @@ from pipeline.settings.soz import SozFolds, SozTokens
 from pipeline.settings.soz_runs import SozConfig
 from workflow.lib.corpus import Corpora
 from workflow.lib.paths import Paths
+from workflow.lib.planning import PlanError
 
 TOKENS = "wpt-[0-9a-f]{8}"  # wildcard {tokens}: names of `tokens_name`
 DEALT = "(-[0-9a-f]{8})?"  # wildcard {dealt}: empty for soz.folds, else of a run that deals otherwise
@@ -110,6 +111,11 @@ class SozInputs:
     corpora: Corpora
     paths: SozPaths
 
+    def check(self, corpus: str) -> None:
+        """Raise PlanError for results of another corpus than `soz.corpus`."""
+        if corpus != (chosen := self.config.soz.corpus):
+            raise PlanError(f"{corpus}: SOZ results are made of soz.corpus, which is {chosen!r}; set it (docs/soz.md)")
+
     def every(self, pattern: str, **fixed: Any) -> list[str]:
         """`pattern` for each shard of every corpus that takes part."""
         return [
@@ -167,10 +173,12 @@ class SozInputs:
 
     def of_folding(self, wildcards: Any) -> dict[str, Any]:
         """Who there is, and whose labels teach."""
+        self.check(wildcards.corpus)
         return self.tables("recordings", "contacts", "patients")
 
     def of_fit(self, wildcards: Any) -> dict[str, Any]:
         """What pre-training and training read: tokens, rows, folds."""
+        self.check(wildcards.corpus)
         return {**self.tokens(wildcards.run), "folds": self.folds_file(wildcards.run)}
 
     def of_train(self, wildcards: Any) -> dict[str, Any]:
@@ -193,6 +201,7 @@ class SozInputs:
 
     def of_baselines(self, wildcards: Any) -> dict[str, Any]:
         """Tokens and folds that the name of the file stands for."""
+        self.check(wildcards.corpus)
         fixed = {"tokens": wildcards.tokens}
         return {
             "tokens": self.every(self.paths.tokens, **fixed),
@@ -202,6 +211,7 @@ class SozInputs:
 
     def of_evaluate(self, wildcards: Any) -> dict[str, Any]:
         """Predictions and cards of every fold and seed, baselines on the same folds, and whose contacts they are."""
+        self.check(wildcards.corpus)
         run = wildcards.run
         return {
             "predictions": self.models(run, "predictions.parquet"),
@@ -230,6 +240,7 @@ class SozInputs:
 
     def of_connectivity(self, wildcards: Any) -> dict[str, Any]:
         """Graphs of every fold and seed, and the table of contacts."""
+        self.check(wildcards.corpus)
         folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
         return {
             "attention": self.models(wildcards.run, "attention.zarr.zip"),
@@ -251,6 +262,7 @@ class SozInputs:
 
     def of_cohort_page(self, wildcards: Any) -> dict[str, Any]:
         """All that the page of the cohort shows."""
+        self.check(wildcards.corpus)
         folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
         named = ("metrics.parquet", "comparisons.parquet", "cohort.json", "channel_soz.tsv")
         return {

@@ -1,6 +1,7 @@
 # All of it for a person to read: tables, figures, one self-contained page.
 def report_inputs(wildcards):
     corpus = wildcards.corpus
+    soz_checks.check_scalp_corpus(CFG, corpus)
     content = inventory(CFG, CORPORA, corpus, INPUTS.plan(corpus))
     return {
         "inventory": str(inventory_path(CFG, corpus)),

@@ -7,7 +7,7 @@ from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from pipeline.settings.search import TRIAL
-from workflow.lib import job_settings, planning, run_lock
+from workflow.lib import job_settings, planning, run_lock, soz_checks
 from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import Inputs
@@ -26,6 +26,7 @@ shell.prefix(
 try:
     CFG = parse_config(config)
     planning.check(CFG)
+    soz_checks.check(CFG)
     CFG = with_trials(CFG)
     CORPORA = Corpora(CFG, workflow.is_main_process)
     # A folder that is not there stops the run here, in plain words.
@@ -57,6 +58,10 @@ wildcard_constraints:
     neighbours="(-k[0-9]+)?",
 
 
+# Of jobs that an intracranial corpus has, too; the others need scalp electrodes.
+ANY_CORPUS = (job_settings.simulate, job_settings.check_splits, job_settings.qc_page)
+
+
 def settings(make, *names):
     """A params function: what `make` gives for the corpus's configuration and the wildcards called `names`."""
 
@@ -66,6 +71,8 @@ def settings(make, *names):
             for name in names
         ]
         corpus = wildcards.get("corpus", CFG.corpus)
+        if make.__module__ == job_settings.__name__ and make not in ANY_CORPUS:
+            soz_checks.check_scalp_corpus(CFG, corpus)
         return job_settings.as_text(make(CONFIGS[corpus], *values))
 
     return text

@@ -1,15 +1,9 @@
 # SOZ, intracranial EEG: which contacts lie in the seizure onset zone (docs/soz.md). Targets: soz, soz_ablations.
-from workflow.lib import job_settings_soz, soz, soz_checks
-
-try:
-    soz_checks.check(CFG)
-except planning.PlanError as error:
-    raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
+from workflow.lib import job_settings_soz, soz
 
 SOZ_PATHS = soz.SozPaths(CFG.results)
 SOZ = soz.SozInputs(CFG, CORPORA, SOZ_PATHS)
 SOZ_READ = CORPORA.pattern(soz.intracranial(CFG))  # corpora whose shards are read
-SOZ_FITTED = CORPORA.pattern([CFG.soz.corpus])  # the one that the results are of
 
 
 wildcard_constraints:

@@ -9,8 +9,6 @@ rule soz_folds:
         PATHS.log("soz_folds{dealt}"),
     benchmark:
         PATHS.benchmark("soz_folds{dealt}")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=1000,
@@ -37,8 +35,6 @@ rule soz_pretrain:
         PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_pretrain"),
     benchmark:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_pretrain")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: CFG.device.threads
     resources:
         gpu=GPU,
@@ -66,8 +62,6 @@ rule soz_train:
         PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_train"),
     benchmark:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_train")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: CFG.device.threads
     resources:
         gpu=GPU,
@@ -96,8 +90,6 @@ rule soz_predict:
         PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_predict"),
     benchmark:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_predict")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: CFG.device.threads
     resources:
         mem_mb=memory(2000, 3),

@@ -10,8 +10,6 @@ rule soz_attention:
         PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_attention"),
     benchmark:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_attention")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: CFG.device.threads
     resources:
         mem_mb=memory(3000, 3),
@@ -37,8 +35,6 @@ rule soz_connectivity:
         PATHS.log("soz/{run}/soz_connectivity/{patient}"),
     benchmark:
         PATHS.benchmark("soz/{run}/soz_connectivity/{patient}")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=2000,

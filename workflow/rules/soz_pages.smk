@@ -9,8 +9,6 @@ rule soz_patient_page:
         PATHS.log("soz/{run}/soz_patient_page/{patient}"),
     benchmark:
         PATHS.benchmark("soz/{run}/soz_patient_page/{patient}")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=memory(2000, 2),
@@ -35,8 +33,6 @@ rule soz_cohort_page:
         PATHS.log("soz/{run}/soz_cohort_page"),
     benchmark:
         PATHS.benchmark("soz/{run}/soz_cohort_page")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=3000,

@@ -8,8 +8,6 @@ rule soz_baselines:
         PATHS.log("soz_baselines/{tokens}{dealt}"),
     benchmark:
         PATHS.benchmark("soz_baselines/{tokens}{dealt}")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=memory(2000, 3),
@@ -37,8 +35,6 @@ rule soz_evaluate:
         PATHS.log("soz/{run}/soz_evaluate"),
     benchmark:
         PATHS.benchmark("soz/{run}/soz_evaluate")
-    wildcard_constraints:
-        corpus=SOZ_FITTED,
     threads: 1
     resources:
         mem_mb=3000,
