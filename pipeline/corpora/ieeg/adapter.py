@@ -1,4 +1,4 @@
-"""Label adapters: which column and token of a corpus says SOZ, resected, a seizure, an outcome (spec soz.md, section 9).
+"""Label adapters: which column and token of a corpus says SOZ, resected, a seizure, an outcome (spec soz.md, 9).
 
 One YAML file a corpus in `adapters/`. `n/a` is negative only where an adapter lists it; a corpus whose rules are not
 known is refused there in words.

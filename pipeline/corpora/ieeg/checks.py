@@ -35,13 +35,17 @@ def check_conditions(patient: str, present: Sequence[str], adapter: Adapter, fin
         findings.add("condition_missing", message, action="note", value=condition)
 
 
-def check_record(record: SideRecord, events: Sequence[Event], rate_hz: float, low_hz: float, findings: Findings) -> None:
+def check_record(
+    record: SideRecord, events: Sequence[Event], rate_hz: float, low_hz: float, findings: Findings
+) -> None:
     """`short_seizure` and `low_rate` of one recording."""
     for event in events:
         length_s = event.offset_s - event.onset_s
         if length_s < SHORT_S:
             message = f"{record.files.edf}: the seizure at {event.onset_s:.1f} s lasts {length_s:.1f} s"
-            findings.add("short_seizure", message, severity="info", action="note", value=f"{length_s:.1f}", expected=SHORT_S)
+            findings.add(
+                "short_seizure", message, severity="info", action="note", value=f"{length_s:.1f}", expected=SHORT_S
+            )
     if rate_hz < low_hz:
         message = f"{record.files.edf}: {rate_hz:g} Hz; bands above {rate_hz / 2:g} Hz are masked"
         findings.add("low_rate", message, action="note", value=f"{rate_hz:g}", expected=f"{low_hz:g}")
@@ -57,16 +61,14 @@ def in_use(records: Sequence[SideRecord], contacts: PatientContacts) -> dict[str
     return found
 
 
-def _check_names(
-    patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings
-) -> None:
+def _check_names(patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings) -> None:
     brain = [contacts.names[label] for label in in_use(records, contacts)]
     styles = sorted({style for one in brain for style in one.styles} - {"unparsed"})
     if styles:
         first = next(one for one in brain if styles[0] in one.styles)
         message = (
-            f"{patient}: names written with {', '.join(_STYLES[style] for style in styles)}; {first.label!r} is contact "
-            f"{first.contact} of {first.shaft or 'no shaft'}"
+            f"{patient}: names written with {', '.join(_STYLES[style] for style in styles)}; {first.label!r} is "
+            f"contact {first.contact} of {first.shaft or 'no shaft'}"
         )
         findings.add("name_parse", message, severity="info", action="note", value=",".join(styles))
     unparsed = sorted(one.label for one in brain if one.contact is None)
@@ -82,9 +84,7 @@ _STYLES: Mapping[str, str] = {
 }
 
 
-def _check_nonbrain(
-    patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings
-) -> None:
+def _check_nonbrain(patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings) -> None:
     found = sorted(contacts.nonbrain)
     if not found:
         return
@@ -115,9 +115,7 @@ def _check_soz(
         findings.add("soz_bad", message, action="note", value=len(bad), expected=len(soz))
 
 
-def _check_places(
-    patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings
-) -> None:
+def _check_places(patient: str, records: Sequence[SideRecord], contacts: PatientContacts, findings: Findings) -> None:
     """Of the contacts with the status good, those that are then dropped by name included."""
     good = dict.fromkeys(
         label for record in records for label in record.rows if record.intracranial(label) and record.good(label)

@@ -52,13 +52,16 @@ Mark = tuple[float, float]  # onset and duration, s
 
 def _marks(table: SideTable, tokens: EventTokens, findings: Findings) -> tuple[list[Mark], list[Mark]]:
     """Begins and ends of seizures that the table states, in order of time."""
-    begins, ends = [], []
+    begins: list[Mark] = []
+    ends: list[Mark] = []
     for row in table.rows:
         text = row[tokens.column].casefold()
         kind = begins if text in tokens.onset else ends if text in tokens.offset else None
         if kind is None:
             if may_mean_seizure(text):
-                message = f"{table.name}: an event of {tokens.column} may mean a seizure and is not in the adapter's list"
+                message = (
+                    f"{table.name}: an event of {tokens.column} may mean a seizure and is not in the adapter's list"
+                )
                 findings.add("unknown_label", message, action="note", value=text[:40])
             continue
         onset_s = number(row["onset"])

@@ -1,4 +1,4 @@
-"""SOZ and resection of a patient's contacts: one set for all of the patient's recordings (spec soz.md, sections 8, 9)."""
+"""SOZ and resection of a patient's contacts: one set for all of the patient's recordings (spec soz.md, 8 and 9)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,9 @@ _DECORATED = re.compile(
 _CONTACT = re.compile(r"(?P<shaft>[^\W\d_].*?)(?P<gap>[ _-]?)(?P<number>[0-9]{1,3})")
 _DERIVATION = re.compile(r"[^\W\d_]+'?\s?[0-9]+\s?-\s?[^\W\d_]+'?\s?[0-9]+")
 _ALWAYS = frozenset(["EKG", "ECG", "EMG", "EOG", "VEOG", "HEOG", "TRIG", "TRIGGER", "STI", "STATUS", "EVENT", "SPO2"])
-_ALONE = frozenset(["LOC", "ROC", "REF", "GND", "DC", "RESP", "OSAT", "PULSE", "PHOTIC", "MARK"])  # up to two of each
+_ALONE = frozenset(  # up to two of each: LOC1 to LOC8 are contacts
+    ["LOC", "ROC", "REF", "GND", "DC", "RESP", "RR", "RATE", "HR", "OSAT", "PULSE", "PHOTIC", "MARK"]
+)
 _MIDLINE = frozenset(["FZ", "CZ", "PZ", "OZ", "FPZ", "NZ", "IZ"])
 _SCALP = {
     "FP": {1, 2}, "F": {3, 4, 7, 8}, "C": {3, 4}, "P": {3, 4, 7, 8}, "O": {1, 2}, "T": {3, 4, 5, 6, 7, 8},

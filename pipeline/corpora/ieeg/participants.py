@@ -1,4 +1,4 @@
-"""Patients of an iEEG-BIDS corpus: `participants.tsv` by an adapter, and who of it is there (spec soz.md, section 8)."""
+"""Patients of an iEEG-BIDS corpus: `participants.tsv` by an adapter, and who of it is there (spec soz.md, 8)."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

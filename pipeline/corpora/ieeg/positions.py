@@ -16,7 +16,7 @@ from pipeline.findings import Findings
 MM_OF = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 LARGEST_HEAD_M = 1.0  # no contact lies 1 m from the origin: such numbers are mm
 SMALLEST_HEAD_MM = 1.0  # nor do all lie within 1 mm: such numbers are m
-MIDLINE_MM = 1.0  # a shaft whose median lies nearer has no side
+MIDLINE_MM = 15.0  # a strip below the frontal lobe reaches over; nearer than this its name is asked first
 _MNI = re.compile(r"\b(?:MNI|ICBM)", re.IGNORECASE)
 Xyz = tuple[float, float, float]
 NOWHERE: Xyz = (math.nan, math.nan, math.nan)
@@ -58,9 +58,7 @@ def read_positions(root: Path, files: RecordingFiles, findings: Findings) -> Pos
     scale = _to_mm(table.name, unit, raw, findings)
     xyz = {name: _scaled(place, scale) for name, place in raw.items()}
     _check_frame(root, files, frame, findings)
-    return Positions(
-        xyz=xyz, cells=cells, keys=_keys(cells), frame=frame, marks={path: table.marks, **marks}
-    )
+    return Positions(xyz=xyz, cells=cells, keys=_keys(cells), frame=frame, marks={path: table.marks, **marks})
 
 
 def _chosen(paths: list[str]) -> str | None:
@@ -129,12 +127,14 @@ def _check_frame(root: Path, files: RecordingFiles, frame: str, findings: Findin
         return
     stated_frame = _MNI.search((root / readme).read_bytes().decode("utf-8", "replace"))
     if stated_frame is not None:
-        message = f"{readme} speaks of {stated_frame[0]} coordinates, the coordsystem file of {frame[:40]}; kept as they are"
+        message = (
+            f"{readme} speaks of {stated_frame[0]} coordinates, the coordsystem file of {frame[:40]}; kept as they are"
+        )
         findings.add("coord_frame", message, action="note", value=frame[:40], expected=stated_frame[0])
 
 
 def hemispheres(names: Mapping[str, ContactName], positions: Mapping[str, Xyz]) -> dict[str, str]:
-    """`L`, `R` or empty for every label: by the shaft's median x (right is positive), else by the shaft's name."""
+    """`L`, `R` or empty for every label: by the shaft's median x (right is positive), near the midline by its name."""
     xs: dict[str, list[float]] = {}
     for label, one in names.items():
         x = positions.get(label, NOWHERE)[0]
@@ -145,7 +145,5 @@ def hemispheres(names: Mapping[str, ContactName], positions: Mapping[str, Xyz]) 
 
 def _side(name: ContactName, xs: list[float]) -> str:
     middle = median(xs) if xs else 0.0
-    if abs(middle) > MIDLINE_MM:
-        return "R" if middle > 0 else "L"
-    return side_by_name(name.shaft)
-
+    by_place = "R" if middle > 0 else "L" if middle < 0 else ""
+    return by_place if abs(middle) > MIDLINE_MM else side_by_name(name.shaft) or by_place

@@ -85,7 +85,9 @@ def _labels(header: EdfHeader, findings: Findings) -> tuple[str, ...]:
     except UnicodeDecodeError:
         encoding = "latin-1"
         findings.add("edf_header", f"{header.path.name}: labels are no UTF-8; read as Latin-1", value="encoding")
-    cells = [raw[LABEL_BYTES * i : LABEL_BYTES * (i + 1)].decode(encoding, "replace") for i in range(len(header.signals))]
+    cells = [
+        raw[LABEL_BYTES * i : LABEL_BYTES * (i + 1)].decode(encoding, "replace") for i in range(len(header.signals))
+    ]
     return tuple("" if signal.is_annotation else cells[signal.index].strip(" \0") for signal in header.signals)
 
 
@@ -152,6 +154,8 @@ def check_header(recorded: Recorded, used: dict[str, int], stated_hz: dict[str, 
         findings.add("edf_header", message, action="note", value=stated_hz[off[0]], expected=rates[off[0]])
     empty = {name for name, index in used.items() if empty_range(recorded.header.signals[index])}
     if empty:
-        message = f"{file}: {len(empty)} contacts have an empty range and are left out: {', '.join(named(sorted(empty)))}"
+        message = (
+            f"{file}: {len(empty)} contacts have an empty range and are left out: {', '.join(named(sorted(empty)))}"
+        )
         findings.add("edf_header", message, action="skip", value="range")
     return empty

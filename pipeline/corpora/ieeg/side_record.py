@@ -96,6 +96,7 @@ def read_side_record(root: Path, files: RecordingFiles, adapter: Adapter, findin
         message = f"{table.name}: no column status; all channels count as good"
         findings.add("side_file_missing", message, action="note", value="status")
     facts, marks = _facts(root, files, findings)
+    marks |= _event_marks(root, files)
     return SideRecord(
         files=files, name=name, condition=condition, rows=rows, facts=facts, marks={paths[-1]: table.marks, **marks}
     )
@@ -115,5 +116,15 @@ def _facts(
         except SideFileError as problem:
             findings.add("side_file_invalid", f"{problem}; what it says is unknown", value=path)
     if not paths:
-        findings.add("side_file_missing", f"{files.edf}: no ieeg.json; the power line's frequency is unknown", action="note")
+        findings.add(
+            "side_file_missing", f"{files.edf}: no ieeg.json; the power line's frequency is unknown", action="note"
+        )
     return facts, marks
+
+
+def _event_marks(root: Path, files: RecordingFiles) -> dict[str, Mapping[str, str]]:
+    """What was normalised in events.tsv; whether it can be used is said where its events are read."""
+    try:
+        return {path: read_tsv(root / path).marks for path in side_files(files, "events.tsv")}
+    except (SideFileError, OSError):
+        return {}
