@@ -2,15 +2,25 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, Share
 
 Implant = Literal["SEEG", "ECOG"]
-Rate = Literal[500, 512, 1024]  # a patient at 256 Hz is a trap of its own
+RATES_HZ = (500, 512, 1024)  # a patient at 256 Hz is a trap of its own
 FEWEST_WITH_TRAPS = 8  # patients: each trap has a host in every eight
 
 RangeOfCounts = tuple[Count, Count]  # least and most, both included
+
+
+def _recorded_rate(rate_hz: int) -> int:
+    """As a number or, in the JSON of a job's settings, as the text of one."""
+    if rate_hz not in RATES_HZ:
+        raise ValueError(f"a rate is one of {', '.join(map(str, RATES_HZ))} Hz")
+    return rate_hz
+
+
+Rate = Annotated[int, AfterValidator(_recorded_rate)]
 RangeOfSeconds = tuple[Positive, Positive]
 
 
