@@ -1,6 +1,7 @@
 """Checks of a patient's side files, each by its name in the findings (spec soz.md, section 8).
 
 What concerns a patient is written once, under the patient's first recording; what concerns a recording under its own.
+All are warnings but for names that could be taken apart (`name_parse`, info): a style is no fault.
 The checks of coordinates, labels, names against the EDF and the EDF itself stand where those are read.
 """
 
@@ -43,9 +44,7 @@ def check_record(
         length_s = event.offset_s - event.onset_s
         if length_s < SHORT_S:
             message = f"{record.files.edf}: the seizure at {event.onset_s:.1f} s lasts {length_s:.1f} s"
-            findings.add(
-                "short_seizure", message, severity="info", action="note", value=f"{length_s:.1f}", expected=SHORT_S
-            )
+            findings.add("short_seizure", message, action="note", value=f"{length_s:.1f}", expected=SHORT_S)
     if rate_hz < low_hz:
         message = f"{record.files.edf}: {rate_hz:g} Hz; bands above {rate_hz / 2:g} Hz are masked"
         findings.add("low_rate", message, action="note", value=f"{rate_hz:g}", expected=f"{low_hz:g}")
@@ -92,10 +91,7 @@ def _check_nonbrain(patient: str, records: Sequence[SideRecord], contacts: Patie
     ending = f"; status good: {', '.join(named(good))}" if good else "; all have the status bad"
     message = f"{patient}: {len(found)} scalp or auxiliary channels typed as intracranial are dropped by name: "
     message += ", ".join(named(found)) + ending
-    findings.add(
-        "nonbrain_named", message, severity="warn" if good else "info", value=len(found), expected=0,
-        channel=good[0] if good else "",
-    )  # fmt: skip
+    findings.add("nonbrain_named", message, channel=good[0] if good else "", value=len(found), expected=0)
 
 
 def _check_soz(

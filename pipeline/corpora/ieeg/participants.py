@@ -103,7 +103,7 @@ def note_marks(files: Mapping[str, Mapping[str, str]], findings: Findings) -> No
         place = files[paths[0]][kind]
         shown = f"{Path(paths[0]).name}{f', {place}' if place else ''}"
         message = f"{MARKS[kind]} in {len(paths)} side files, first {shown}; normalised"
-        findings.add("text_format", message, severity="info", value=f"{kind}: {len(paths)}")
+        findings.add("text_format", message, value=f"{kind}: {len(paths)}")
 
 
 MARKS = {
