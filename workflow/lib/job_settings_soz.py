@@ -17,7 +17,7 @@ def soz_index(config: Config, corpus: str) -> dict[str, Any]:
 
 
 def soz_ingest(config: Config, corpus: str) -> dict[str, Any]:
-    return {"corpus": corpus, "reading": config.soz.reading_of(corpus), "quality": config.signals.quality}
+    return {"corpus": corpus, "reading": config.soz.reading_of(corpus)}
 
 
 def soz_clips(config: Config, corpus: str) -> dict[str, Any]:
