@@ -1,4 +1,4 @@
-"""Attention between contacts as directed graphs (spec soz.md, section 6): learned dependence, no effective connectivity.
+"""Attention among contacts as directed graphs (spec soz.md, section 6): learned dependence, not effective connectivity.
 
 A (…, n, n) is row-stochastic, row i the query and column j the key: a row says whom contact i looks at. Two conventions
 of one number: `attention` is the edge i -> j, `information` the edge j -> i, along which something may flow. A contact

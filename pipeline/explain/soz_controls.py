@@ -89,7 +89,7 @@ def autoregression(x: Floats, lags: int = LAGS) -> tuple[Floats, Floats]:
 
 
 def partial_directed_coherence(x: Floats) -> Floats:
-    """|PDC_ij|^2, j -> i, mean over frequencies (Baccala and Sameshima, Biological Cybernetics 84, 2001) of x (n, s)."""
+    """|PDC_ij|^2 of x (n, s), j -> i, mean over frequencies (Baccala and Sameshima, Biol. Cybernetics 84, 2001)."""
     coefficients, _ = autoregression(x)
     hz = np.arange(LOWEST_HZ, HIGHEST_HZ)
     turn = np.exp(-2j * np.pi * np.outer(hz, np.arange(1, LAGS + 1)) / MODEL_HZ)  # f lag
@@ -101,15 +101,15 @@ def partial_directed_coherence(x: Floats) -> Floats:
 
 
 def granger(x: Floats) -> Floats:
-    """Granger's log ratio (Geweke 1982) of each pair of contacts by itself, j -> i, of x (n, s): by how much the past of
-    j lowers the variance of what the past of i leaves of i. Not below 0."""
+    """Granger's log ratio (Geweke 1982) of each pair of contacts of x (n, s) by itself, j -> i, not below 0: how much
+    the past of j lowers the variance of what the past of i leaves of i."""
     n, s = x.shape
-    past = np.stack([x[:, LAGS - lag : s - lag] for lag in range(1, LAGS + 1)], axis=1).reshape(n * LAGS, -1)
+    past: Floats = np.stack([x[:, LAGS - lag : s - lag] for lag in range(1, LAGS + 1)], axis=1).reshape(n * LAGS, -1)
     now, m = x[:, LAGS:], s - LAGS
     P = (past @ past.T / m).reshape(n, LAGS, n, LAGS).transpose(0, 2, 1, 3)  # i j lag lag
     Q = (past @ now.T / m).reshape(n, LAGS, n).transpose(0, 2, 1)  # of past j and now i: j i lag
     own = P[np.arange(n), np.arange(n)] + RIDGE * np.eye(LAGS)  # i lag lag
-    V = (now**2).mean(axis=1)
+    V = np.einsum("it,it->i", now, now) / m
     alone = V - np.einsum("ia,ia->i", Q[np.arange(n), np.arange(n)], _solved(own, Q[np.arange(n), np.arange(n)]))
     weights = np.zeros((n, n))
     for i in range(n):  # receiver; all sources j at once
@@ -134,8 +134,7 @@ def as_attention(weights: Floats) -> Floats:
 
 
 def _solved(gram: Floats, right: Floats) -> Floats:
-    made: Floats = np.linalg.solve(gram, right[..., None])[..., 0]
-    return made
+    return np.asarray(np.linalg.solve(gram, right[..., None])[..., 0], dtype=np.float64)
 
 
 def _hollow(weights: Floats) -> Floats:
