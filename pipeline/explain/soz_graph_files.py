@@ -1,6 +1,6 @@
 """Attention graphs as GraphML and TSV, one ZIP file a patient (spec soz.md, section 11; docs/soz.md).
 
-Every TSV has both conventions, each edge twice; a GraphML file has the edges query -> key, and is reversed for the other.
+Every TSV has both conventions, each edge twice; a GraphML file has the edges query -> key.
 Unknown numbers are n/a in a TSV and left out of GraphML. Equal graphs give equal bytes.
 """
 
@@ -57,16 +57,21 @@ def write_graph_files(path: Path, graphs: list[PatientGraphs], origin: Origin | 
     n = 0
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         _put(archive, "README.txt", README if graphs and origin else f"{README}\n{NO_GRAPH}")
-        for one in graphs if origin else ():
-            edges = Edges.of(one)
-            for layer, head in np.ndindex(*one.A.shape[:2]):
-                name = f"{one.patient}_{one.condition}_layer-{layer}_head-{head}"
-                numbers = edges.numbers(one, layer, head)
-                _put(archive, f"{name}.tsv", "".join(edges.tsv(numbers)))
-                _put(archive, f"{name}.graphml", "".join(graphml(one, origin, edges, numbers, layer, head)))
-                n += 1
+        for one in graphs:
+            n += 0 if origin is None else _put_condition(archive, one, origin)
         archive.comment = archive_seal(archive)
     return n
+
+
+def _put_condition(archive: zipfile.ZipFile, graphs: PatientGraphs, origin: Origin) -> int:
+    """Two files for each layer and head; how many graphs."""
+    edges, heads = Edges.of(graphs), list(np.ndindex(*graphs.A.shape[:2]))
+    for layer, head in heads:
+        name = f"{graphs.patient}_{graphs.condition}_layer-{layer}_head-{head}"
+        numbers = edges.numbers(graphs, layer, head)
+        _put(archive, f"{name}.tsv", "".join(edges.tsv(numbers)))
+        _put(archive, f"{name}.graphml", "".join(graphml(graphs, origin, edges, numbers, layer, head)))
+    return len(heads)
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,8 @@ def graphml(
         yield _key("graph", name, "int" if isinstance(value, int) else "string")
     for name in ("shaft", "hemisphere"):
         yield _key("node", name, "string")
-    for element, names in (("node", NODE_NUMBERS), ("edge", EDGE_NUMBERS)):
-        yield from (_key(element, name, "double") for name in names)
+    yield from (_key("node", name, "double") for name in NODE_NUMBERS)
+    yield from (_key("edge", name, "double") for name in EDGE_NUMBERS)
     yield '<graph edgedefault="directed">\n'
     yield from (_data("graph", name, escape(str(value))) + "\n" for name, value in about.items())
     yield from _nodes(node_table(graphs, origin, layer, head))

@@ -79,7 +79,8 @@ def soz_ablations(config: Config) -> dict[str, Any]:
 
 
 def soz_attention(config: Config) -> dict[str, Any]:
-    return {"attention": config.soz.attention, "device": config.device}
+    soz = config.soz
+    return {"attention": soz.attention, "clips": soz.clips, "rate_hz": soz.reading.rate_hz, "device": config.device}
 
 
 def soz_connectivity(config: Config) -> dict[str, Any]:

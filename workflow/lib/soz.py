@@ -234,9 +234,9 @@ class SozInputs:
         return {"metrics": [folder.format(corpus=self.config.soz.corpus, run=run) + "metrics.parquet" for run in runs]}
 
     def of_attention(self, wildcards: Any) -> dict[str, Any]:
-        """What prediction reads, and the signals that controls are computed from."""
-        signals = self.every(self.paths.of("signals/{shard}.zarr.zip"))
-        return {**self.of_predict(wildcards), "signals": signals, "clips": self.every(self.paths.soz_clips)}
+        """What training and prediction read, and the signals that controls are computed from."""
+        signals, clips = self.every(self.paths.of("signals/{shard}.zarr.zip")), self.every(self.paths.soz_clips)
+        return {**self.of_train(wildcards), **self.of_predict(wildcards), "signals": signals, "clips": clips}
 
     def of_connectivity(self, wildcards: Any) -> dict[str, Any]:
         """Graphs of every fold and seed, and the table of contacts."""

@@ -17,12 +17,15 @@ rule soz_attention:
     params:
         settings=settings(job_settings_soz.soz_attention),
         code=code("soz_attention"),
+        encoder=lambda wildcards, input: (
+            f"--encoder {input.encoder}" if "encoder" in input.keys() else ""
+        ),
     message:
         "{wildcards.corpus}: attention graphs of {wildcards.run}, fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.soz_attention --settings {params.settings:q} --code {params.code} --log {log}"
         " --tokens {input.tokens} --rows {input.rows} --folds {input.folds} --model {input.model} --card {input.card}"
-        " --signals {input.signals} --clips {input.clips}"
+        " --signals {input.signals} --clips {input.clips} {params.encoder}"
         " --attention {output.attention} --measures {output.measures} --faithfulness {output.faithfulness}"
 
 
