@@ -6,6 +6,7 @@ same bytes. A batch without an anchor, or without a labelled contact, makes no s
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ from pipeline.training.soz_schedule import epoch_batches
 from pipeline.training.soz_scores import channel_logits, clip_logits, cross_entropy, patient_mean_auprc
 
 LOGGER = logging.getLogger("ictograph")
+SAVE_EVERY_S = 10.0  # what a kill costs at most, beside the epoch that it met
 Loss = Callable[[SozInputs, Tensor], tuple[Tensor, int]]  # of a batch: the loss, and how many contacts it is a mean of
 
 
@@ -81,7 +83,7 @@ def pretrain(
     for epoch in range(len(history), settings.epochs):
         share = (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
         history.append(run.train_epoch(epoch, share=share) | {"kept": epoch + 1 == settings.epochs})
-        run.save(checkpoints, history, {})
+        run.keep(checkpoints, history, {})
     return Fitted(run.weights(), pd.DataFrame(history))
 
 
@@ -111,7 +113,7 @@ def finetune(
         row = run.train_epoch(len(history)) | run.judge()
         history.append(row)
         best = run.weights() if _best(history) == len(history) - 1 else best
-        run.save(checkpoints, history, best)
+        run.keep(checkpoints, history, best)
     kept = _best(history)
     return Fitted(best, pd.DataFrame([row | {"kept": k == kept} for k, row in enumerate(history)]))
 
@@ -165,6 +167,7 @@ class _Run:
     ) -> None:
         self.model, self.clips, self.settings, self.loss = model, clips, settings, loss
         self.seed, self.device, self.counted = seed, device, counted
+        self.saved_s = time.monotonic()
         self.rates = [group["lr"] for group in groups]
         self.learnt = [parameter for group in groups for parameter in group["params"]]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
@@ -218,6 +221,12 @@ class _Run:
     def weights(self) -> dict[str, Tensor]:
         """The model's weights as they are now."""
         return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    def keep(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
+        """Save, unless that was just done: an epoch may take less time than a disk needs to take it down."""
+        if time.monotonic() - self.saved_s >= SAVE_EVERY_S:
+            self.save(checkpoints, history, best)
+            self.saved_s = time.monotonic()
 
     def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Keep all that the next epoch depends on."""

@@ -18,11 +18,11 @@ MODEL = {
     "position": False, "baseline_ratio": True,
 }  # fmt: skip
 PRETRAINING = {
-    "enabled": True, "epochs": 3, "learning_rate": 3e-3, "batch": 3, "temperature": 0.1, "beta": 0.99, "gamma": 2.0,
+    "enabled": True, "epochs": 2, "learning_rate": 3e-3, "batch": 3, "temperature": 0.1, "beta": 0.99, "gamma": 2.0,
     "denominator": "all", "counts": "segment", "weight_cap": None, "weight_decay": 0.01, "clip_norm": 1.0,
 }  # fmt: skip
 FINETUNING = {
-    "epochs": 6, "learning_rate_head": 1e-2, "learning_rate_encoder": 3e-3, "freeze_encoder": False, "batch": 3,
+    "epochs": 4, "learning_rate_head": 1e-2, "learning_rate_encoder": 3e-3, "freeze_encoder": False, "batch": 3,
     "beta": 0.99, "gamma": 2.0, "counts": "fold", "patience": 4, "weight_decay": 0.01, "clip_norm": 1.0,
     "conditions": "both",
 }  # fmt: skip
@@ -56,7 +56,7 @@ def patient_facts(n: int, *, seed: int = 0) -> list[dict[str, Any]]:
 def write_cohort(
     root: Path, facts: list[dict[str, Any]], *, effect: float = 2.0, changed: str = "", relabelled: str = ""
 ) -> Cohort:
-    """Two shards. `changed`: a patient whose data are others; `relabelled`: one whose labels are turned round."""
+    """Two shards. `changed`: a patient whose data are others; `relabelled`: one whose last contacts are the SOZ."""
     shards: list[list[dict[str, Any]]] = [facts[::2], facts[1::2]]
     made: list[list[Path]] = [[], [], [], [], []]
     for number, own in enumerate(shards):
@@ -71,11 +71,9 @@ def write_cohort(
             contacts,
             [{name: f[name] for name in ("patient", "implant", "outcome")} for f in own],
         )
-        for place, (name, table) in enumerate(
-            zip(("recordings", "contacts", "patients"), tables, strict=True), start=2
-        ):
+        for place, name in enumerate(("recordings", "contacts", "patients"), start=2):
             path = root / f"train-{number:02d}.{name}.parquet"
-            write_table(path, pd.DataFrame(table).convert_dtypes())
+            write_table(path, pd.DataFrame(tables[place - 2]).convert_dtypes())
             made[place].append(path)
     return Cohort(*made)
 
@@ -103,7 +101,7 @@ def _put(group: Any, name: str, values: np.ndarray) -> None:
 
 def _contacts(fact: dict[str, Any], *, relabelled: str) -> list[dict[str, Any]]:
     name = fact["patient"]
-    soz = [(k < fact["n_soz"]) != (name == relabelled) for k in range(fact["n"])]
+    soz = [k < fact["n_soz"] for k in range(fact["n"])][:: -1 if name == relabelled else 1]
     return [
         {
             "recording": f"{name}_r0", "patient": name, "channel": f"A{k + 1}", "used": True,
