@@ -8,6 +8,7 @@ soz/<run>/fold<j>/seed<k>/.
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.corpora.shards import read_manifest
@@ -20,6 +21,7 @@ from workflow.lib.corpus import Corpora
 from workflow.lib.paths import Paths
 from workflow.lib.planning import PlanError
 
+ADAPTERS = Path(__file__).parents[2] / "pipeline" / "corpora" / "ieeg" / "adapters"
 TOKENS = "wpt-[0-9a-f]{8}"  # wildcard {tokens}: names of `tokens_name`
 DEALT = "(-[0-9a-f]{8})?"  # wildcard {dealt}: empty for soz.folds, else of a run that deals otherwise
 PATIENT = "[A-Za-z0-9_.-]+"
@@ -34,6 +36,12 @@ def is_intracranial(config: Config, corpus: str) -> bool:
 def intracranial(config: Config) -> list[str]:
     """Names of the intracranial corpora of config.yaml."""
     return [name for name in config.corpora if is_intracranial(config, name)]
+
+
+def adapter_digest(config: Config, corpus: str) -> str:
+    """Digest of what the adapter of a corpus's labels says; it is no code, and its time stamp means nothing."""
+    adapter = config.soz.reading_of(corpus).adapter
+    return hashlib.blake2b((ADAPTERS / f"{adapter}.yaml").read_bytes(), digest_size=8).hexdigest()
 
 
 def tokens_name(tokens: SozTokens) -> str:

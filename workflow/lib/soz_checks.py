@@ -1,16 +1,14 @@
 """Whether the section `soz` can be built; and a scalp target on an intracranial corpus, told in plain words."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from pipeline.settings.config import Config
 from workflow.lib.planning import PlanError
 from workflow.lib.readers import choice
 from workflow.lib.run_checks import NAME
 from workflow.lib.section_checks import wrong_list
-from workflow.lib.soz import intracranial, is_intracranial
+from workflow.lib.soz import ADAPTERS, intracranial, is_intracranial
 
-ADAPTERS = Path(__file__).parents[2] / "pipeline" / "corpora" / "ieeg" / "adapters"
 TARGETS = "the targets soz and soz_ablations, and its qc page"
 
 

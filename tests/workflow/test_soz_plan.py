@@ -1,0 +1,232 @@
+"""The section `soz`: what runs overlay, what is refused before any job, which file is whose, who is told what."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.settings.base import SettingsError
+from pipeline.settings.config import Config, parse_config
+from pipeline.settings.overlay import overlaid
+from workflow.lib import job_settings, job_settings_soz, planning, soz, soz_checks
+from workflow.lib.code import code_modules
+from workflow.lib.corpus import Corpora
+
+ROOT = Path(__file__).parents[2]
+PRESETS = ("soz-full", "soz-null", "poster", "ds004100")
+
+
+class Wildcards(dict[str, Any]):
+    """As Snakemake's: by key and by attribute."""
+
+    __getattr__ = dict.__getitem__
+
+
+def configured(section: dict[str, Any] | None = None, *presets: str, **sections: Any) -> Config:
+    """config.yaml with presets, then with changes of `soz` and of other sections."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in presets:
+        values = overlaid(values, yaml.safe_load((ROOT / f"workflow/presets/{name}.yaml").read_text()))
+    return parse_config(overlaid(values, {"soz": section or {}, **sections}))
+
+
+def checked(section: dict[str, Any] | None = None, *presets: str, **sections: Any) -> Config:
+    config = configured(section, *presets, **sections)
+    planning.check(config)
+    soz_checks.check(config)
+    return config
+
+
+def inputs(config: Config) -> soz.SozInputs:
+    return soz.SozInputs(config, Corpora(config, main_process=False), soz.SozPaths(config.results))
+
+
+def of(config: Config, **wildcards: Any) -> Wildcards:
+    return Wildcards({"corpus": config.soz.corpus, "run": "main", "fold": "0", "seed": "0"} | wildcards)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_fit_to_build(preset: str) -> None:
+    config = checked(None, preset)
+    assert config.soz.run in config.soz.runs
+    assert config.corpora[config.soz.corpus].splits.test_share == 0  # all lie in `train`; folds say who is tested
+
+
+def test_a_run_changes_what_it_names_and_nothing_else() -> None:
+    config = configured({"runs": {"mine": {"tokens": {"montage": "bipolar"}, "finetuning": {"gamma": 1.0}}}})
+    main, mine = config.soz.of("main"), config.soz.of("mine")
+    assert (mine.tokens.montage, mine.finetuning.gamma) == ("bipolar", 1.0)
+    assert main == config.soz.of("main") == mine.model_copy(
+        update={"tokens": main.tokens, "finetuning": main.finetuning}
+    )  # fmt: skip
+    assert mine.finetuning.model_copy(update={"gamma": 2.0}) == main.finetuning
+
+
+def test_every_ablation_of_the_specification_differs_from_main() -> None:
+    soz_section = configured().soz
+    main = soz_section.of("main")
+    same = [name for name in soz_section.ablations if soz_section.of(name) == main]
+    assert same == []
+    twins = [name for name, n in Counter(str(soz_section.of(name)) for name in soz_section.runs).items() if n > 1]
+    assert twins == []
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"runs": {"mine": {"finetunning": {}}}}, r"soz.runs.mine.finetunning: unknown key; did you mean 'finetuning'"),
+        ({"runs": {"mine": {"model": {"layer": 1}}}}, r"soz.runs.mine.model.layer: unknown key; did you mean 'layers'"),
+        ({"runs": {"mine": {"clips": {"shifts": 0}}}}, r"soz.runs.mine.clips: unknown key"),
+        ({"runs": {"mine": {"pretraining": {"gamma": 0.5}}}}, r"soz.runs.mine.pretraining.gamma: .*infinite"),
+        ({"pretraining": {"beta": 1.0}}, r"soz.pretraining.beta: .*less than 1"),
+        ({"folds": {"outer": 1}}, r"soz.folds.outer: .*greater than or equal to 2"),
+        ({"tokens": {"level": 6}}, r"soz.tokens.level: "),
+        ({"tokens": {"montage": "laplacian"}}, r"soz.tokens.montage: "),
+        ({"adapters": "x"}, r"soz.adapters: unknown key; did you mean 'adapter'"),
+    ],
+)
+def test_a_wrong_setting_names_its_key_and_the_nearest(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        configured(section)
+
+
+def test_a_run_that_is_not_there_is_named() -> None:
+    with pytest.raises(SettingsError, match="soz.runs: there is no run 'mian'; there are main, "):
+        configured().soz.of("mian")
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"corpus": "synthetic-ieg"}, "soz.corpus: 'synthetic-ieg' is not in corpora; did you mean 'synthetic-ieeg'"),
+        ({"corpus": "synthetic"}, "soz.corpus: 'synthetic' is read by tusz, which reads no intracranial corpus"),
+        ({"joined": {"synthetic": "ds004100"}}, "soz.joined: 'synthetic' is read by tusz"),
+        ({"joined": {"synthetic-ieeg": "ds004100"}}, "soz.joined: 'synthetic-ieeg' is soz.corpus itself"),
+        ({"adapter": "ds004101"}, "soz.adapter: there is no adapter 'ds004101' .* did you mean 'ds004100'"),
+        ({"beside": "sintetic"}, "soz.beside: 'sintetic' is not in corpora; did you mean 'synthetic'"),
+        ({"run": "mian"}, "soz.run: 'mian' is not in soz.runs; did you mean 'main'"),
+        ({"ablations": ["frozn"]}, "soz.ablations: 'frozn' is not in soz.runs; did you mean 'frozen'"),
+        ({"ablations": ["main"]}, "soz.run and soz.ablations: .* names a run twice"),
+        ({"seeds": []}, "soz.seeds: give at least one seed"),
+        ({"seeds": [1, 1]}, "soz.seeds: .* names a seed twice"),
+        ({"runs": {"Mine": {}}}, "soz.runs.Mine: a run is named in small letters"),
+        ({"runs": {"mine": {"model": {"width": 60}}}}, "soz.runs.mine: model.width 60 is no multiple of model.heads 8"),
+        ({"runs": {"mine": {"folds": {"scheme": "corpora"}}}}, "soz.runs.mine: .* name them in soz.joined"),
+        ({"clips": {"margin_s": 0.51}}, "soz.clips.margin_s: 0.51 s at 512 Hz is no whole number of coefficients"),
+        ({"clips": {"before_onset_s": 35}}, "soz.clips.before_onset_s: 35; a clip of 35 s ends before the onset"),
+    ],
+)
+def test_a_section_that_cannot_be_built_is_refused(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(planning.PlanError, match=message):
+        checked(section)
+
+
+def test_an_intracranial_corpus_is_no_main_corpus_and_has_no_scalp_target() -> None:
+    with pytest.raises(planning.PlanError, match="corpus: 'synthetic-ieeg' is intracranial; name it in soz.corpus"):
+        checked(corpus="synthetic-ieeg")
+    with pytest.raises(planning.PlanError, match="trial.corpora: 'synthetic-ieeg' is intracranial"):
+        checked(trial={"corpora": ["synthetic-ieeg"]})
+    with pytest.raises(planning.PlanError, match="corpus synthetic-ieeg: its contacts are intracranial"):
+        soz_checks.check_scalp_corpus(configured(), "synthetic-ieeg")
+    soz_checks.check_scalp_corpus(configured(), "synthetic")
+
+
+def test_results_of_another_corpus_are_refused() -> None:
+    made = inputs(configured())
+    for asked in (made.of_folding, made.of_fit, made.of_evaluate, made.of_connectivity, made.of_cohort_page):
+        with pytest.raises(planning.PlanError, match="synthetic: SOZ results are made of soz.corpus"):
+            asked(Wildcards(corpus="synthetic", run="main"))
+
+
+def test_a_corpus_without_a_folder_says_so_when_it_is_asked_for() -> None:
+    config = checked(None, "ds004100")
+    with pytest.raises(ValueError, match="corpora.ds004100: give either root"):
+        inputs(config).page_files("main")
+
+
+def test_tokens_and_folds_are_shared_by_the_runs_that_ask_for_the_same() -> None:
+    made = inputs(configured())
+    files = {run: made.tokens(run)["tokens"][0] for run in ("main", "frozen", "large", "bipolar", "db8")}
+    assert files["main"] == files["frozen"] == files["large"]
+    assert len(set(files.values())) == 3
+    folds = {run: made.folds_file(run) for run in made.config.soz.runs}
+    assert set(folds.values()) == {"results/synthetic-ieeg/soz/folds.parquet"}  # strict labels move nobody
+    other = inputs(configured({"runs": {"mine": {"folds": {"seed": 1}}}}))
+    assert other.folds_file("mine") != other.folds_file("main") == folds["main"]
+
+
+def test_an_encoder_is_shared_where_pre_training_is_the_same() -> None:
+    made = inputs(configured())
+    owners = {run: made.pretrained_as(run) for run in made.config.soz.runs}
+    assert {owners[run] for run in ("main", "frozen", "platt", "ictal", "counts-segment")} == {"main"}
+    for run in ("negatives", "tau-05", "bipolar", "large", "no-phase", "strict"):
+        assert owners[run] == run
+    assert "encoder" not in made.of_train(of(made.config, run="no-pretraining"))
+    encoder = made.of_train(of(made.config, run="frozen", fold="1"))["encoder"]
+    assert encoder == "results/synthetic-ieeg/soz/main/fold1/seed0/encoder.safetensors"
+
+
+def test_there_are_as_many_folds_as_the_scheme_says() -> None:
+    assert list(inputs(configured()).fold_numbers("main")) == [0, 1]
+    assert list(inputs(configured(None, "soz-full")).fold_numbers("main")) == [0, 1, 2, 3, 4]
+    alone = inputs(configured({"folds": {"scheme": "patients"}}))
+    assert len(alone.fold_numbers("main")) == len(alone.patients()) == 8
+    twin = {"synthetic-ieeg-2": {"like": "synthetic-ieeg", "simulate": {"seed": 2}}}
+    both = inputs(
+        configured({"folds": {"scheme": "corpora"}, "joined": {"synthetic-ieeg-2": "ds004100"}}, corpora=twin)
+    )
+    assert len(both.fold_numbers("main")) == 2
+    assert len(both.patients()) == 16
+    assert {path.split("/")[1] for path in both.tokens("main")["tokens"]} == {"synthetic-ieeg", "synthetic-ieeg-2"}
+
+
+def test_no_two_runs_folds_and_seeds_share_a_file() -> None:
+    made = inputs(configured({"seeds": [0, 1]}))
+    files = [path for run in made.config.soz.runs for path in made.models(run, "model.safetensors")]
+    assert len(files) == len(set(files)) == len(made.config.soz.runs) * 2 * 2
+
+
+def told(config: Config) -> dict[str, str]:
+    """What jobs of the SOZ arm are told, by rule."""
+    make = job_settings_soz
+    tokens = soz.tokens_name(config.soz.of("main").tokens)
+    made = {
+        "index": make.soz_index(config, config.soz.corpus), "ingest": make.soz_ingest(config, config.soz.corpus),
+        "clips": make.soz_clips(config, config.soz.corpus), "tokens": make.soz_tokens(config, tokens),
+        "folds": make.soz_folds(config, ""), "pretrain": make.soz_pretrain(config, "main", 0, 0),
+        "train": make.soz_train(config, "main", 0, 0), "predict": make.soz_predict(config),
+    }  # fmt: skip
+    return {name: job_settings.as_text(values) for name, values in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [
+        ({"finetuning": {"epochs": 7}}, {"train"}),
+        ({"calibration": "platt"}, {"train"}),
+        ({"pretraining": {"epochs": 7}}, {"pretrain"}),
+        ({"model": {"dropout": 0.1}}, {"pretrain", "train"}),
+        ({"folds": {"labels": "strict"}}, {"pretrain", "train"}),
+        ({"folds": {"seed": 3}}, {"folds"}),
+        ({"reading": {"soz_bad": "keep"}}, {"index", "ingest"}),
+        ({"clips": {"shifts": 3}}, {"clips", "tokens"}),
+        ({"tokens": {"notch": True}}, {"tokens"}),
+        ({"evaluation": {"bootstrap": 9}, "attention": {"masks": 3}, "seeds": [5], "ablations": []}, set()),
+    ],
+)
+def test_a_stage_is_told_the_sections_that_it_uses(section: dict[str, Any], changed: set[str]) -> None:
+    before, after = told(configured()), told(configured(section))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_scalp_jobs_run_no_code_of_the_soz_arm_and_the_reverse() -> None:
+    scalp = code_modules(ROOT, "train", "models.dcrnn") | code_modules(ROOT, "ingest", "corpora.tusz")
+    assert not [name for name in scalp if "soz" in name or ".ieeg" in name]
+    tokens = code_modules(ROOT, "soz_tokens")
+    assert not [name for name in tokens if ".training" in name or ".models" in name or ".explain" in name]
+    train = code_modules(ROOT, "soz_train")
+    assert not [name for name in train if ".corpora.ieeg" in name or name.endswith(("models.dcrnn", "models.sglc"))]
+    for stage in ("soz_index", "soz_tokens", "soz_train"):  # a new run, or a new one of its checks, reruns nothing
+        assert "pipeline.settings.soz_runs" not in code_modules(ROOT, stage)
