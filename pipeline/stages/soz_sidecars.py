@@ -52,7 +52,7 @@ def main() -> None:
     print("\n".join(_lines(counts, findings)))
     if arguments.out is not None:
         _write(arguments.out, rows, findings, counts)
-    if any(finding.action == "error" for finding in findings):
+    if any(finding.severity == "error" for finding in findings):
         sys.exit(1)
 
 

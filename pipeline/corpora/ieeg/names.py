@@ -15,7 +15,7 @@ _DECORATED = re.compile(
     rf"(?P<prefix>(?:EEG|SEEG|ECOG|IEEG|POL)\s+)?(?P<core>.*?)(?P<suffix>\s?-\s?(?:{'|'.join(REFERENCES)}))?",
     re.IGNORECASE,
 )
-_CONTACT = re.compile(r"(?P<shaft>[^\W\d_].*?)(?P<gap>[ _-]?)(?P<number>[0-9]{1,3})")
+_CONTACT = re.compile(r"(?P<shaft>[^\W\d_].*?)(?:(?<=[^\d _-])|[ _-])(?P<number>[0-9]{1,3})")
 _DERIVATION = re.compile(r"[^\W\d_]+'?\s?[0-9]+\s?-\s?[^\W\d_]+'?\s?[0-9]+")
 _ALWAYS = frozenset(["EKG", "ECG", "EMG", "EOG", "VEOG", "HEOG", "TRIG", "TRIGGER", "STI", "STATUS", "EVENT", "SPO2"])
 _ALONE = frozenset(  # up to two of each: LOC1 to LOC8 are contacts

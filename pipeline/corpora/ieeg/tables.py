@@ -85,7 +85,7 @@ def index_patient(
     check_conditions(patient, [side.condition for side in sides], reading.adapter, first)
     implant = sides[0].implant
     row = patient_row(patient, participant, reading.adapter, implant=implant, frame=contacts.frame)
-    into.patients.append(row)
+    before = len(into.recordings)
     for side in sorted(sides, key=lambda side: side.files.recording):
         own = findings.for_recording(side.files.recording)
         try:
@@ -96,6 +96,8 @@ def index_patient(
         into.recordings.append(_recording_row(read, contacts, str(row["implant"])))
         into.seizures.extend(_seizure_row(side.files.recording, event) for event in read.events)
         into.contacts.extend(_contact_rows(read, contacts, reading))
+    if len(into.recordings) > before:
+        into.patients.append(row)
 
 
 def _guarded(root: Path, files: RecordingFiles, adapter: Adapter, findings: Findings) -> SideRecord:
