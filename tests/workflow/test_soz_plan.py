@@ -93,7 +93,7 @@ def test_a_wrong_setting_names_its_key_and_the_nearest(section: dict[str, Any], 
 
 
 def test_a_run_that_is_not_there_is_named() -> None:
-    with pytest.raises(SettingsError, match="soz.runs: there is no run 'mian'; there are main, "):
+    with pytest.raises(SettingsError, match=r"soz.runs: there is no run 'mian'; there are main, "):
         configured().soz.of("mian")
 
 
@@ -124,11 +124,11 @@ def test_a_section_that_cannot_be_built_is_refused(section: dict[str, Any], mess
 
 
 def test_an_intracranial_corpus_is_no_main_corpus_and_has_no_scalp_target() -> None:
-    with pytest.raises(planning.PlanError, match="corpus: 'synthetic-ieeg' is intracranial; name it in soz.corpus"):
+    with pytest.raises(planning.PlanError, match=r"corpus: 'synthetic-ieeg' is intracranial; name it in soz.corpus"):
         checked(corpus="synthetic-ieeg")
-    with pytest.raises(planning.PlanError, match="trial.corpora: 'synthetic-ieeg' is intracranial"):
+    with pytest.raises(planning.PlanError, match=r"trial.corpora: 'synthetic-ieeg' is intracranial"):
         checked(trial={"corpora": ["synthetic-ieeg"]})
-    with pytest.raises(planning.PlanError, match="corpus synthetic-ieeg: its contacts are intracranial"):
+    with pytest.raises(planning.PlanError, match=r"corpus synthetic-ieeg: its contacts are intracranial"):
         soz_checks.check_scalp_corpus(configured(), "synthetic-ieeg")
     soz_checks.check_scalp_corpus(configured(), "synthetic")
 
@@ -136,13 +136,13 @@ def test_an_intracranial_corpus_is_no_main_corpus_and_has_no_scalp_target() -> N
 def test_results_of_another_corpus_are_refused() -> None:
     made = inputs(configured())
     for asked in (made.of_folding, made.of_fit, made.of_evaluate, made.of_connectivity, made.of_cohort_page):
-        with pytest.raises(planning.PlanError, match="synthetic: SOZ results are made of soz.corpus"):
+        with pytest.raises(planning.PlanError, match=r"synthetic: SOZ results are made of soz.corpus"):
             asked(Wildcards(corpus="synthetic", run="main"))
 
 
 def test_a_corpus_without_a_folder_says_so_when_it_is_asked_for() -> None:
     config = checked(None, "ds004100")
-    with pytest.raises(ValueError, match="corpora.ds004100: give either root"):
+    with pytest.raises(ValueError, match=r"corpora.ds004100: give either root"):
         inputs(config).page_files("main")
 
 
