@@ -224,18 +224,28 @@ def _shard(store: Path, rows: Path, patients: Collection[str], shifted: bool) ->
 
 
 def _fill(data: SozData, found: Sequence[_Clip]) -> None:
-    """Read the rows of the clips into the arrays of `data`, store by store."""
-    starts = dict(zip(data.clips["clip"], data.clips["start"], strict=True))
+    """Read the rows of the clips into the arrays of `data`: each chunk of a store that holds some of them, once."""
+    usable = np.repeat(data.band_mask, data.clips["length"], axis=0)
     for store in sorted({clip.store for clip in found}):
         with reading_store(store) as group:
-            for clip in (clip for clip in found if clip.store == store):
-                own, mask = slice(starts[clip.facts["clip"]], None), clip.band_mask
-                span = slice(clip.start, clip.start + len(clip.valid))
-                tokens, level, ratio = (_rows(group[name], span)[clip.valid] for name in ("tokens", "level", "ratio"))
-                data.tokens[own][: len(tokens)] = np.where(mask[None, :, None], tokens, 0)
-                data.level[own][: len(level)] = np.where(mask, level, 0)
-                data.ratio[own][: len(ratio)] = np.where(mask, ratio, np.nan)
+            arrays: dict[str, Any] = dict(group.arrays())
+            homes = _homes(data, [clip for clip in found if clip.store == store], arrays["valid"].shape[0])
+            for name, empty in (("tokens", 0.0), ("level", 0.0), ("ratio", np.nan)):
+                into, array = getattr(data, name), arrays[name]
+                for start in range(0, len(homes), array.chunks[0]):
+                    block = slice(start, start + array.chunks[0])
+                    wanted = homes[block] >= 0
+                    if wanted.any():
+                        rows = homes[block][wanted]
+                        known = usable[rows][..., None] if name == "tokens" else usable[rows]
+                        into[rows] = np.where(known, np.asarray(array[block])[wanted], np.float32(empty))
 
 
-def _rows(array: Any, span: slice) -> NDArray[np.float32]:
-    return np.asarray(array[span], np.float32)
+def _homes(data: SozData, found: Sequence[_Clip], n_rows: int) -> NDArray[np.int64]:
+    """For each row of a store, the row of `data` that it becomes; -1: none."""
+    starts = dict(zip(data.clips["clip"], data.clips["start"], strict=True))
+    homes = np.full(n_rows, -1, np.int64)
+    for clip in found:
+        first = starts[clip.facts["clip"]]
+        homes[clip.start + np.flatnonzero(clip.valid)] = np.arange(first, first + clip.valid.sum())
+    return homes

@@ -29,21 +29,23 @@ class Leak(AssertionError):
 
 
 def patient_table(recordings: pd.DataFrame, contacts: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
-    """One row a patient with recordings, by name: patient, corpus, implant, outcome, soz, strict.
+    """One row a patient with recordings, by name: patient, corpus, implant, outcome, soz, strict, shared.
 
     `soz`: its used contacts hold both classes. `strict`: Engel I, and both classes where a contact is positive if it is
-    SOZ and resected (a SOZ contact of which nothing says whether it was resected counts as neither).
+    SOZ and resected (a SOZ contact of which nothing says whether it was resected counts as neither). `shared`: the
+    corpus's adapter says that the patient is in another corpus, too.
     """
     corpora = recordings.groupby("patient")["corpus"].agg(lambda own: ",".join(sorted(set(own))))
     facts = patients.drop_duplicates("patient").set_index("patient")
+    shared = set(patients.loc[patients["shared_with"].fillna("") != "", "patient"])
     known = contacts[contacts["used"]].drop_duplicates(["patient", "channel"])
     teaches = {kind: _both_classes(known, strict_soz(known) if kind == "strict" else known["soz"]) for kind in LABELS}
     rows = []
     for name in sorted(corpora.index):
         implant, outcome = (str(facts.at[name, key]) if name in facts.index else "" for key in ("implant", "outcome"))
         soz, strict = (name in teaches[kind] for kind in LABELS)
-        rows.append((name, corpora[name], implant, outcome, soz, strict and outcome == "good"))
-    return pd.DataFrame(rows, columns=["patient", "corpus", "implant", "outcome", "soz", "strict"])
+        rows.append((name, corpora[name], implant, outcome, soz, strict and outcome == "good", name in shared))
+    return pd.DataFrame(rows, columns=["patient", "corpus", "implant", "outcome", "soz", "strict", "shared"])
 
 
 def strict_soz(table: pd.DataFrame) -> pd.Series:
@@ -84,7 +86,7 @@ def _outer(patients: pd.DataFrame, settings: SozFolds) -> list[set[str]]:
 
 def _by_corpus(patients: pd.DataFrame) -> list[set[str]]:
     """Each corpus is tested once; a patient of two corpora (spec, section 9: pt1-3, jh103, jh105) in no test."""
-    own = patients[~patients["corpus"].str.contains(",")]
+    own = patients[~patients["corpus"].str.contains(",") & ~patients["shared"]]
     tests = [set(own.loc[own["corpus"] == corpus, "patient"]) for corpus in sorted(set(own["corpus"]))]
     if len(tests) < 2:
         raise CorpusError("soz.folds.scheme: corpora needs two corpora; name another under soz.joined")

@@ -69,7 +69,7 @@ def write_cohort(
         tables = (
             [{"recording": f"{f['patient']}_r0", "patient": f["patient"], "corpus": "made-up"} for f in own],
             contacts,
-            [{name: f[name] for name in ("patient", "implant", "outcome")} for f in own],
+            [{name: f[name] for name in ("patient", "implant", "outcome")} | {"shared_with": ""} for f in own],
         )
         for place, name in enumerate(("recordings", "contacts", "patients"), start=2):
             path = root / f"train-{number:02d}.{name}.parquet"

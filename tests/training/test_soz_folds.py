@@ -33,6 +33,7 @@ def cohort(counts: dict[tuple[str, str], int] | None = None, *, corpus: str = "h
             "outcome": [outcome for _, outcome in strata],
             "soz": True,
             "strict": [outcome == "good" for _, outcome in strata],
+            "shared": False,
         }
     )
 
@@ -108,11 +109,14 @@ def test_across_corpora_nobody_of_the_tested_corpus_teaches_and_shared_patients_
     first = cohort({("SEEG", "good"): 4}, corpus="a")
     second = cohort({("ECOG", "good"): 4}, corpus="b", first=10)
     shared = cohort({("ECOG", "poor"): 1}, corpus="a,b", first=20)
-    table = deal_folds(pd.concat([first, second, shared], ignore_index=True), settings(scheme="corpora"))
+    named = cohort({("SEEG", "poor"): 1}, corpus="b", first=30).assign(shared=True)  # under another name in a
+    table = deal_folds(pd.concat([first, second, shared, named], ignore_index=True), settings(scheme="corpora"))
     assert members(table, 0)["test"] == list(first["patient"])
     assert set(table.loc[table["fold"] == 0, "corpus"]) == {"a", "b"}  # not the shared one: it was recorded in a, too
     assert members(table, 1)["test"] == list(second["patient"])
     assert "sub020" not in set(table["patient"])
+    assert members(table, 1)["test"] == list(second["patient"])  # nor is the one that the adapter knows
+    assert "sub030" in set(table.loc[table["fold"] == 0, "patient"])
     with pytest.raises(CorpusError, match=r"soz\.joined"):
         deal_folds(first, settings(scheme="corpora"))
 
@@ -154,8 +158,10 @@ def test_who_teaches() -> None:
         ]
     ).astype({"soz": "boolean", "resected": "boolean"})
     people = pd.DataFrame([{"patient": name, "implant": "SEEG", "outcome": case[3]} for name, case in cases.items()])
+    people = people.assign(shared_with=["", "other", *[""] * 5])
     recordings = pd.DataFrame({"patient": list(cases), "corpus": "made-up"})
     found = patient_table(recordings, pd.concat([contacts, contacts]), people).set_index("patient")
+    assert list(found.index[found["shared"]]) == ["poor"]
     assert {name: tuple(found.loc[name, ["soz", "strict"]]) for name in cases} == {
         name: case[4:] for name, case in cases.items()
     }
