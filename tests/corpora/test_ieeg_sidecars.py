@@ -126,10 +126,10 @@ def test_a_seizure_without_a_place_in_the_recording_is_refused(tmp_path):
 
 
 def test_random_bytes_give_a_table_or_a_typed_error(tmp_path):
-    """A thousand mutations of a table: no other error than SideFileError, and never more cells than columns."""
+    """Mutations of a table: no other error than SideFileError, and never more cells than columns."""
     rng = np.random.default_rng(6)
     base, refused = ("\ufeff" + PLAIN).encode(), 0
-    for _ in range(1000):
+    for _ in range(300):
         content = bytearray(base * int(rng.integers(1, 3)))
         for place in rng.integers(0, len(content), rng.integers(1, 12)):
             content[place] = rng.choice([0, 9, 10, 13, 34, 92, 233, 255, int(rng.integers(256))])
@@ -140,4 +140,4 @@ def test_random_bytes_give_a_table_or_a_typed_error(tmp_path):
             refused += 1
         else:
             assert all(set(row) == set(table.columns) for row in table.rows)
-    assert 50 < refused < 950
+    assert 15 < refused < 285
