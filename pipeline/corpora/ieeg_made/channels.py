@@ -54,7 +54,8 @@ def rows_of(patient: MadePatient, run: Run, marked: tuple[bool, ...]) -> list[Ro
     heart = [Row(name, kind if as_brain else "ECG", as_brain) for name in extra_names(patient)[: len(HEART)]]
     rows += heart + [Row(name, kind, False) for name in extra_names(patient)[len(HEART) :]]
     if run.trap == "name_order_stop":
-        rows[-len(HEART) - 1] = replace(rows[-len(HEART) - 1], name=wrong_name(patient))
+        last = -len(HEART) - 1  # bad, so that it is not missed among the coordinates, too
+        rows[last] = replace(rows[last], name=wrong_name(patient), bad=True)
     return rows[::-1] if reversed_order(patient, run) else rows
 
 

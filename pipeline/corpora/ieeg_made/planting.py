@@ -20,6 +20,8 @@ from pipeline.corpora.ieeg_made.traps import Trap
 from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 
 PARTICIPANTS = "participants.tsv"
+SPELLINGS = {"plain": "", "padded": "padded", "clinical": "padded,prefix", "region": "hyphen"}  # of implants.STYLES
+FOREIGN = ("bom", "crlf", "number", "quoted")  # what must be read leniently in a table that a spreadsheet saved
 
 
 def planted_traps(settings: IeegSimulationSettings, people: Sequence[MadePatient], absent: str | None) -> list[Trap]:
@@ -44,8 +46,8 @@ def _of_patient(patient: MadePatient) -> list[Trap]:
     if "name_parse" in made:
         names = zip(contact_names(patient), patient.implant.names, strict=True)
         found.append(Trap(who, where, "name_parse", ",".join(name for name, usual in names if name != usual)))
-    if "low_rate" in made:
-        found.append(Trap(who, where, "low_rate", str(patient.rate_hz)))
+    if style := SPELLINGS[patient.implant.style]:
+        found.append(Trap(who, where, "name_parse", style))
     for task in ("ictal", "interictal"):
         if f"{task}_missing" in made:
             found.append(Trap(who, where, "condition_missing", task))
@@ -59,8 +61,9 @@ def _of_coordinates(patient: MadePatient) -> list[Trap]:
     for check, detail in (("coord_units", "m"), ("coord_frame", side_files.frame_of(patient))):
         if check in patient.traps:
             found.append(Trap(patient.participant, f"{base}_coordsystem.json", check, detail))
-    if "xyz_missing" in patient.traps:
-        count = int((np.array(without_coordinates(patient)) & ~patient.bad).sum())
+    count = int((np.array(without_coordinates(patient)) & ~patient.bad).sum())
+    count += "nonbrain_named" in patient.traps  # the scalp electrode, which is said to be a contact and good
+    if count:
         found.append(Trap(patient.participant, f"{base}_electrodes.tsv", "xyz_missing", str(count)))
     return found
 
@@ -73,7 +76,7 @@ def _of_text(patient: MadePatient, runs: Sequence[Run]) -> list[Trap]:
     for run in runs:
         if is_foreign(patient, run):
             name = f"{folder(patient)}/{stem(patient, run)}_channels.tsv"
-            found.append(Trap(patient.participant, name, "text_format", "bom,crlf,number,quoted"))
+            found += [Trap(patient.participant, name, "text_format", kind) for kind in FOREIGN]
     return found
 
 
@@ -84,6 +87,7 @@ def _of_run(patient: MadePatient, run: Run) -> list[Trap]:
         ("_events.tsv", "short_seizure"): f"{run.seizure_s:g}" if 0 < run.seizure_s < SHORT_S else "",
         ("_channels.tsv", "label_run_disagreement"): _fewer(patient, run),
         ("_channels.tsv", "name_order"): _order(patient, run),
+        ("_ieeg.edf", "low_rate"): _low(patient, run),
         ("_ieeg.edf", "annex_pointer"): "link" if run.trap == "annex_pointer" else "",
         ("_ieeg.edf", "edf_header"): _header(patient, run, first),
     }
@@ -96,6 +100,11 @@ def _of_run(patient: MadePatient, run: Run) -> list[Trap]:
 def _fewer(patient: MadePatient, run: Run) -> str:
     own, usual = sum(marked_in(patient, run)), int(patient.marked.sum())
     return f"{own} of {usual}" if own != usual else ""
+
+
+def _low(patient: MadePatient, run: Run) -> str:
+    """The rate of what can be read at all."""
+    return str(patient.rate_hz) if "low_rate" in patient.traps and run.trap != "annex_pointer" else ""
 
 
 def _order(patient: MadePatient, run: Run) -> str:

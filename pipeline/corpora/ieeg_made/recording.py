@@ -22,7 +22,7 @@ from pipeline.corpora.ieeg_made.activity import (
 from pipeline.corpora.ieeg_made.background import background, channel_profiles
 from pipeline.corpora.ieeg_made.patient import MadePatient
 from pipeline.corpora.ieeg_made.runs import Run
-from pipeline.corpora.ieeg_made.seizure import Seizure, add_seizure, draw_delays
+from pipeline.corpora.ieeg_made.seizure import Seizure, add_muscle, add_seizure, draw_delays
 from pipeline.corpora.scalp.streams import generator
 from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 
@@ -57,6 +57,7 @@ def make_recording(settings: IeegSimulationSettings, patient: MadePatient, run: 
         delay_s = draw_delays(generator(*key, "delays"), patient, settings.effect)
         seizure = Seizure(run.onset_s, run.offset_s, delay_s)
         add_seizure(generator(*key, "seizure"), signal, patient, seizure, loudness=patient.strength)
+        add_muscle(generator(*key, "muscle"), signal, patient, seizure)
     add_artefacts(generator(*key, "artefacts"), signal, patient)
     _spoil(generator(*key, "bad"), signal, patient)
     return Made(signal, _heart(generator(*key, "heart"), patient.rate_hz, n, extra), delay_s, spikes, bursts)
