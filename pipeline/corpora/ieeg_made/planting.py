@@ -46,7 +46,8 @@ def _of_patient(patient: MadePatient) -> list[Trap]:
     if "name_parse" in made:
         names = zip(contact_names(patient), patient.implant.names, strict=True)
         found.append(Trap(who, where, "name_parse", ",".join(name for name, usual in names if name != usual)))
-    if style := SPELLINGS[patient.implant.style]:
+    style = SPELLINGS[patient.implant.style]
+    if style and not (style == "hyphen" and patient.implant.kind == "ECOG"):  # G1, AST1: words without a hyphen
         found.append(Trap(who, where, "name_parse", style))
     for task in ("ictal", "interictal"):
         if f"{task}_missing" in made:
