@@ -40,14 +40,14 @@ def main() -> None:
     content = read_config(arguments.config)
     models = sorted((arguments.results / "soz" / arguments.run).glob("fold*/seed*/model.safetensors"), key=_place)
     if not models:
-        raise command.StageError(
-            f"{arguments.results}/soz/{arguments.run}: no fold*/seed*/model.safetensors; run it first"
-        )
+        folder = arguments.results / "soz" / arguments.run
+        raise command.StageError(f"{folder}: no fold*/seed*/model.safetensors; run the target soz first")
     origin = origin_of(content, arguments.run)
     check_same(content, arguments.run, models)
     try:
         bundle = freeze(models, arguments.bundle, origin)
     except UnfitBundle as error:
+        folder = arguments.results / "soz" / arguments.run
         raise command.StageError(str(error)) from None
     log.info("%s: %d models, %d training patients", arguments.bundle, len(models), len(bundle.training_patients))
 
@@ -95,10 +95,11 @@ def check_same(content: dict[str, Any], run: str, models: list[Path]) -> None:
         for name in ("model", "finetuning", "calibration"):
             own = chosen.model_dump(mode="json")[name]
             if told[name] != own:
-                raise command.StageError(
-                    f"{path}: soz.{name} was {told[name]}, and is {own} in the configuration; give --config the files "
-                    "that the run was made with"
-                )
+                folder = arguments.results / "soz" / arguments.run
+        raise command.StageError(
+            f"{path}: soz.{name} was {told[name]}, and is {own} in the configuration; give --config the files "
+            "that the run was made with"
+        )
 
 
 if __name__ == "__main__":

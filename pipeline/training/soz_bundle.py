@@ -70,9 +70,7 @@ def freeze(models: Sequence[Path], folder: Path, origin: Origin) -> Bundle:
         raise UnfitBundle(f"{folder} holds something already; name a new folder")
     cards = [read_json(path.with_name("card.json")) for path in models]
     if len({_kind(card) for card in cards}) != 1:
-        raise UnfitBundle(
-            "the models are not of one run (model, labels, training); give the folds and seeds of one run"
-        )
+        raise UnfitBundle("these models were not trained alike; give the folds and seeds of one run")
     members = [_member(card) for card in cards]
     for path, card, member in zip(models, cards, members, strict=True):
         load_trained(path, card, torch.device("cpu"))
@@ -116,15 +114,12 @@ def model_card(bundle: Bundle, cards: Sequence[dict[str, Any]]) -> str:
         f"# SOZ model: {bundle.run}, trained on {', '.join(bundle.corpora)}",
         "",
         bundle.use,
-        *(
-            ["**Every training recording is simulated.** It says nothing of patients.", ""]
-            if bundle.synthetic
-            else [""]
-        ),
+        "",
+        *(["**Every training recording is simulated.** It says nothing of patients.", ""] if bundle.synthetic else []),
         "What comes out is the probability that clinicians would mark a contact as seizure onset zone. It is no advice "
         "on where to operate, and says nothing of what no contact records.",
         "",
-        f"- {len(cards)} models (folds and seeds), {first['parameters']} weights each; their probabilities are averaged",
+        f"- {len(cards)} models (folds and seeds), {first['parameters']} weights each; probabilities are averaged",
         f"- labels: {told['labels']}; conditions: {told['finetuning']['conditions']}",
         f"- clips of {bundle.clips.length_s} s at {bundle.reading.rate_hz} Hz, {bundle.tokens.wavelet} level "
         f"{bundle.tokens.level}, montage {bundle.tokens.montage}",
