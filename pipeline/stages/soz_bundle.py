@@ -95,11 +95,10 @@ def check_same(content: dict[str, Any], run: str, models: list[Path]) -> None:
         for name in ("model", "finetuning", "calibration"):
             own = chosen.model_dump(mode="json")[name]
             if told[name] != own:
-                folder = arguments.results / "soz" / arguments.run
-        raise command.StageError(
-            f"{path}: soz.{name} was {told[name]}, and is {own} in the configuration; give --config the files "
-            "that the run was made with"
-        )
+                raise command.StageError(
+                    f"{path}: soz.{name} was {told[name]}, and is {own} in the configuration; give --config the files "
+                    "that the run was made with"
+                )
 
 
 if __name__ == "__main__":
