@@ -15,7 +15,6 @@ from pipeline.corpora.ieeg.tables import IndexRows, Reading, index_patient
 from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import read_manifest, recordings_of
 from pipeline.findings import COLUMN_TYPES, CorpusError, Findings, refuse_first
-from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
 from pipeline.settings.soz import SozReading
@@ -52,6 +51,9 @@ def main() -> None:
     options = parser(__doc__)
     for name in ("manifest", "root", "recordings", "contacts", "patients", "seizures", "findings"):
         options.add_argument(f"--{name}", type=Path, required=True)
+    options.add_argument(
+        "--present", nargs="*", default=[], help="all patients of the corpus; given to one shard alone"
+    )
     options.add_argument("--strict", action="store_true", help="stop at the first repair or rejection (signals.strict)")
     arguments = options.parse_args()
     logger = start(arguments)
@@ -59,10 +61,9 @@ def main() -> None:
     findings = Findings(corpus=settings.index.corpus)
     try:
         listed = recordings_of(read_manifest(arguments.manifest))
-        found = load_plugin("corpora", settings.index.reader).find(arguments.root, settings.index.version)
     except CorpusError as error:
         raise StageError(str(error)) from None
-    rows = index(arguments.root, listed, {files.patient for files in found}, reading_of(settings.reading), findings)
+    rows = index(arguments.root, listed, set(arguments.present), reading_of(settings.reading), findings)
     if arguments.strict:
         refuse_first(findings)
     named = [row | {"corpus": settings.index.corpus} for row in rows.recordings]
@@ -90,17 +91,18 @@ def reading_of(settings: SozReading, *, signals: bool = True) -> Reading:
 def index(
     root: Path, listed: list[RecordingFiles], present: set[str], reading: Reading, findings: Findings
 ) -> IndexRows:
-    """Rows of the tables for the recordings of `listed`; `present` are all patients of the corpus with recordings.
+    """Rows of the tables for the recordings of `listed`.
 
-    What concerns the corpus as a whole is written by the shard that holds the first of its patients.
+    `present` are all patients of the corpus with recordings, given to the one shard that says what concerns the corpus
+    as a whole; empty for the others.
     """
     by_patient: dict[str, list[RecordingFiles]] = {}
     for files in sorted(listed, key=lambda files: files.recording):
         by_patient.setdefault(files.patient, []).append(files)
-    responsible = bool(by_patient) and min(present, default="") in by_patient
-    table = read_participants(root, findings if responsible else Findings())
+    table = read_participants(root, findings if present else Findings())
     participants: Mapping[str, Mapping[str, str]] = patients_of(table)
-    check_participants(table, present, findings, responsible=responsible)
+    if present:
+        check_participants(table, present, findings)
     check_listed(sorted(by_patient), table, findings)
     rows = IndexRows()
     for patient in sorted(by_patient):

@@ -23,7 +23,14 @@ CLEAN = {"EKG1": "ECG"}  # a tree without faults types it so
 ICTAL = "sub-01_ses-presurgery_task-ictal_acq-seeg_run-01"
 
 
-def indexed(root: Path, *words: str, patients: tuple[str, ...] = (), out: Path | None = None, **reading: object):
+def indexed(
+    root: Path,
+    *words: str,
+    patients: tuple[str, ...] = (),
+    told: bool = True,
+    out: Path | None = None,
+    **reading: object,
+):
     """Run the stage on a tree; the tables by name."""
     out = out or root.parent / "out"
     files = [one for one in find(root, "auto") if not patients or one.patient in patients]
@@ -31,6 +38,7 @@ def indexed(root: Path, *words: str, patients: tuple[str, ...] = (), out: Path |
     chosen = {"soz_bad": "drop", "low_rate_hz": 500, "rate_hz": 512, "block_s": 60, "adapter": "ds004100"} | reading
     settings = {"index": {"corpus": "made", "reader": "ieeg_bids", "version": "auto"}, "reading": chosen}
     options = [word for name in TABLES for word in (f"--{name}", str(out / f"{name}.parquet"))]
+    options += ["--present", *sorted({one.patient for one in find(root, "auto")})] if told else []
     command = ["soz_index", "--settings", json.dumps(settings), "--manifest", str(out / "m.tsv"), "--root", str(root)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [*command, *options, *words])
@@ -261,7 +269,7 @@ def test_what_concerns_the_corpus_is_written_by_one_shard(root):
     write_participants(root, "sub-01\t1A\tS\tSEEG", "sub-09 \t3\tF\tECOG")
     Made(kinds=CLEAN).write(root, ("ictal", 1), ("interictal", 1))
     Made(kinds=CLEAN, patient="02").write(root, ("ictal", 1), ("interictal", 1))
-    first, second = indexed(root, patients=("01",)), indexed(root, patients=("02",))
+    first, second = indexed(root, patients=("01",)), indexed(root, patients=("02",), told=False)
     assert codes(first) == ["subject_absent", "text_format"]
     assert first["findings"].loc[0, "value"] == "09"
     assert codes(second) == ["patient_unlisted"]

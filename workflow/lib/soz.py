@@ -153,6 +153,14 @@ class SozInputs:
         """Names of the patients whose recordings were found: of a simulated corpus all, else those of the manifests."""
         return sorted({name for corpus in self.config.soz.corpora for name in self._patients(corpus)})
 
+    def present(self, wildcards: Any) -> str:
+        """Option of one shard's index, which says who of the listed participants is absent: all patients there are.
+
+        The other shards of a simulated corpus may not be written yet when it runs.
+        """
+        first = self.corpora.shards(wildcards.corpus).of()[0]
+        return "--present " + " ".join(sorted(self._patients(wildcards.corpus))) if wildcards.shard == first else ""
+
     def _patients(self, corpus: str) -> set[str]:
         shards = self.corpora.shards(corpus)
         if shards.patients:

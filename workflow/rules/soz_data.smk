@@ -18,13 +18,14 @@ rule soz_index:
         settings=settings(job_settings_soz.soz_index, "corpus"),
         code=code("soz_index", reader),
         adapter=lambda wildcards: soz.adapter_digest(CFG, wildcards.corpus),
+        present=SOZ.present,
         root=lambda wildcards: CORPORA.root(wildcards.corpus),
         strict=STRICT,
     message:
         "{wildcards.corpus}: read the side files of {wildcards.shard}: contacts, labels, seizures"
     shell:
         "python -m pipeline.stages.soz_index --settings {params.settings:q} --code {params.code} --log {log}"
-        " {params.strict}"
+        " {params.strict} {params.present}"
         " --manifest {input.manifest} --root {params.root:q} --recordings {output.recordings}"
         " --contacts {output.contacts} --patients {output.patients} --seizures {output.seizures}"
         " --findings {output.findings}"

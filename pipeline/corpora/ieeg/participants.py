@@ -75,11 +75,9 @@ def engel_class(text: str) -> str:
     return _ROMAN.get(grade, grade) + found[2].upper()
 
 
-def check_participants(
-    table: SideTable | None, present: Collection[str], findings: Findings, *, responsible: bool
-) -> None:
-    """Participants without recordings, and what was normalised; written by one shard alone (`responsible`)."""
-    if table is None or not responsible:
+def check_participants(table: SideTable | None, present: Collection[str], findings: Findings) -> None:
+    """Participants without recordings, and what was normalised; written by one shard alone."""
+    if table is None:
         return
     for patient in sorted(set(patients_of(table)) - set(present)):
         message = f"{PARTICIPANTS} lists {patient}, and no recording of that patient is there"
