@@ -1,7 +1,7 @@
 """`python -m pipeline.models [CONFIG.yaml]`: every model of the paper with its number of parameters.
 
 Two counts stand side by side: with the settings of config.yaml (or of the file that is named), and with the published
-sizes. They differ where a configuration makes a model smaller.
+sizes. They differ where a configuration makes a model smaller. The SOZ encoder, which has no published size, follows.
 """
 
 import argparse
@@ -13,10 +13,12 @@ import torch
 import yaml
 from torch import nn
 
+from pipeline.models.soz import SozEncoder
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section, parse_section
 from pipeline.settings.config import Config, parse_config
 from pipeline.settings.named_models import model_settings
+from pipeline.settings.soz import SozModel
 
 SUPPORTS = {"distance": 1, "correlation": 2, "none": 0}
 CLASSES = {
@@ -45,6 +47,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # Tang et al. 2022 and its code; compa
     "sglc": SGLC,  # the corrected variant at the published sizes
     "sglc_published": SGLC | {"variant": "published", "pretraining_layers": 3, "allow_depth_mismatch": True},
 }  # fmt: skip
+SOZ_LARGE = {"width": 128, "layers": 4, "feedforward": 512}  # spec soz.md, section 3: about .92 M
 PLUGINS = {"sglc_published": "sglc"}  # of a name that is not the plug-in's
 
 
@@ -127,6 +130,14 @@ def _count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def soz_counts(settings: SozModel) -> dict[str, tuple[int, int]]:
+    """Weights of the SOZ encoder with its head, and of the projector of its pre-training: as configured, and large."""
+    with torch.device("meta"):
+        sizes = {"soz": settings, "soz_large": settings.model_copy(update=SOZ_LARGE)}
+        models = {name: SozEncoder(size) for name, size in sizes.items()}
+    return {name: (_count(model) - _count(model.projector), _count(model.projector)) for name, model in models.items()}
+
+
 def main() -> None:
     """Print both counts, line by line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,6 +151,9 @@ def main() -> None:
         length, counts = f"{length_s} s" if length_s else "any", (own.get(key), printed.get(key))
         shown = "".join(f"{'-' if count is None else f'{count:,}':>14}" for count in counts)
         print(f"{model:18}{task:28}{graph:14}{length:>6}{shown}")
+    for model, counts in soz_counts(config.soz.model).items():
+        for task, count in zip(("contacts", "projector, pre-training"), counts, strict=True):
+            print(f"{model:18}{task:28}{'attention':14}{'35 s':>6}{count:>14,}{'-':>14}")
 
 
 if __name__ == "__main__":

@@ -74,3 +74,5 @@ def test_command_prints_both_counts() -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["densecnn", "detection", "none", "60", "s", "17,055,403", "17,055,403"] in lines
     assert ["cnn_lstm", "detection", "none", "any", "5,976,033", "5,976,033"] in lines
+    assert ["soz", "contacts", "attention", "35", "s", "104,450", "-"] in lines
+    assert ["soz_large", "contacts", "attention", "35", "s", "909,058", "-"] in lines
