@@ -68,7 +68,10 @@ def write_graphs(
             for name in ("A", "null_p", "rollout"):
                 values: Floats = getattr(one, name)
                 chunks = tuple(max(1, size) for size in values.shape)
-                made = own.create_array(name, shape=values.shape, chunks=chunks, dtype=precision, compressors=None)
+                told = {"channels": one.contacts["channel"].astype(str).tolist()}
+                made = own.create_array(
+                    name, shape=values.shape, chunks=chunks, dtype=precision, compressors=None, attributes=told
+                )
                 if values.size:
                     made[...] = values.astype(precision)
 

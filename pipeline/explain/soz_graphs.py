@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.explain import soz_controls as controls
-from pipeline.explain.soz_attention import FEWEST, Floats, key_strength, lift, mean_graph, present, rollout
+from pipeline.explain.soz_attention import FEWEST, Floats, key_strength, lift, mean_graph, rollout
 from pipeline.explain.soz_graph_store import PatientGraphs
 from pipeline.explain.soz_measures import (
     PAIRS,
@@ -47,20 +47,27 @@ def clip_graph(model: SozEncoder, clip: Clip, n: int) -> NDArray[np.float32]:
     return whole
 
 
+def mean_attention(model: SozEncoder, clips: list[Clip], n: int) -> Floats:
+    """A (l, h, n, n), mean over the clips, among all n contacts of the patient."""
+    return mean_graph(np.stack([clip_graph(model, clip, n) for clip in clips]))
+
+
 def patient_graphs(
-    model: SozEncoder, untrained: SozEncoder, clips: list[Clip], contacts: pd.DataFrame, *, condition: str, patient: str
+    A: Floats, null: Floats, clips: list[Clip], contacts: pd.DataFrame, *, condition: str, patient: str
 ) -> PatientGraphs | None:
-    """Mean graph of the clips, with each edge's place among those of an untrained network; None of fewer than three
-    contacts. `contacts`: of the patient, in order; those that no clip has are left out."""
-    n = len(contacts)
-    A = mean_graph(np.stack([clip_graph(model, clip, n) for clip in clips]))
-    there = present(A) if A.size else np.isin(np.arange(n), np.concatenate([clip.contacts for clip in clips]))
+    """The mean graph A (l, h, n, n) of the clips, with each edge's place among those of the `null`; None of fewer than
+    three contacts. `contacts`: of the patient, in order; those that no clip has are left out."""
+    there = np.isin(np.arange(len(contacts)), np.concatenate([clip.contacts for clip in clips]))
     if there.sum() < FEWEST:
         return None
-    null = mean_graph(np.stack([clip_graph(untrained, clip, n) for clip in clips]))
-    A, null = (one[..., there, :][..., there] for one in (A, null))
+    A, null = (among(one, there) for one in (A, null))
     own = contacts[there].reset_index(drop=True)
     return PatientGraphs(patient, condition, own, len(clips), A, edge_p(lift(A), lift(null)), rollout(A))
+
+
+def among(A: Floats, kept: NDArray[np.bool_]) -> Floats:
+    """A (…, n, n) among the contacts that are kept (n,)."""
+    return A[..., kept, :][..., kept]
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,10 @@ def control_rows(judged: Judge) -> list[dict[str, Any]]:
 def mean_dependence(
     found: list[tuple[NDArray[np.int64], dict[str, Floats]]], n: int, kept: NDArray[np.int64]
 ) -> dict[str, Floats]:
-    """Mean over clips of the dependences among a patient's n contacts, of the contacts `kept`; NaN where no clip has
-    both. `found`: contacts (c,) and weights (c, c) by name."""
+    """Mean over clips of the dependences among a patient's n contacts, of those `kept`; 0 where no clip has both.
+
+    `found`: contacts (c,) and weights (c, c) by name.
+    """
     made = {}
     for name in found[0][1] if found else ():
         whole = np.full((len(found), n, n), np.nan)

@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pipeline.explain.soz_attention import FEWEST, Floats
+from pipeline.explain.soz_attention import FEWEST
 from pipeline.explain.soz_faithfulness import clip_faithfulness
 from pipeline.explain.soz_graph_store import PatientGraphs
 from pipeline.explain.soz_graphs import (
     DIFFERENCE,
     Clip,
     Judge,
+    among,
     control_rows,
     facts,
     judge,
+    mean_attention,
     mean_dependence,
     patient_graphs,
     shaft_names,
@@ -35,7 +36,7 @@ class Work:
 
     settings: SozAttention
     trained: Trained
-    others: dict[str, SozEncoder]  # untrained, and pretrained if there is one
+    encoders: dict[str, SozEncoder]  # `attention`: the trained one; `untrained`, and `pretrained` if there is one
     batches: SozBatches
     contacts: pd.DataFrame
     signals: ClipSignals
@@ -76,16 +77,21 @@ def one_patient(work: Work, patient: str) -> Explained:
     contacts = work.contacts[work.contacts["patient"] == patient].reset_index(drop=True)
     made, judges = Explained(), []
     for condition in work.settings.conditions:
+        if work.trained.settings.finetuning.conditions not in ("both", condition):
+            continue  # of seconds that the model was never trained on
         clips = work.clips(patient, condition, contacts)
-        encoder, untrained = work.trained.model, work.others["untrained"]
-        about = {"condition": condition, "patient": patient}
-        found = patient_graphs(encoder, untrained, [clip for _, clip in clips], contacts, **about) if clips else None
+        if not clips:
+            continue
+        own, about = [clip for _, clip in clips], {"condition": condition, "patient": patient}
+        means = {name: mean_attention(encoder, own, len(contacts)) for name, encoder in work.encoders.items()}
+        found = patient_graphs(means["attention"], means["untrained"], own, contacts, **about)
         if found is None:
             continue
         few = [clips[k] for k in np.unique(np.linspace(0, len(clips) - 1, work.settings.clips).astype(int))]
         judged = judged_by(work, found, few, contacts)
-        rows = [*judged.rows(found.A, "attention"), *judged.whole(found.rollout, "rollout"), *control_rows(judged)]
-        rows += other_rows(work, judged, [clip for _, clip in clips], contacts, **about)
+        kept = contacts["channel"].isin(found.contacts["channel"]).to_numpy()
+        rows = [row for name, A in means.items() for row in judged.rows(among(A, kept), name)]
+        rows += [*judged.whole(found.rollout, "rollout"), *control_rows(judged)]
         made.measures += [row | about | facts(judged) | {"n_clips": len(clips)} for row in rows]
         made.faithful += hidden_rows(work, few, contacts, **about)
         made.graphs.append(found)
@@ -108,17 +114,6 @@ def judged_by(work: Work, graphs: PatientGraphs, few: list[tuple[str, Clip]], co
     return judge(graphs.contacts, mean_dependence(found, len(names), kept), permutations=permutations, rng=rng)
 
 
-def other_rows(
-    work: Work, judged: Judge, clips: list[Clip], contacts: pd.DataFrame, *, condition: str, patient: str
-) -> list[dict[str, Any]]:
-    """The same measures of networks that did not learn from labels of single contacts, or not at all."""
-    rows: list[dict[str, Any]] = []
-    for name, encoder in work.others.items():
-        graphs = patient_graphs(encoder, encoder, clips, contacts, condition=condition, patient=patient)
-        rows += judged.rows(graphs.A, name) if graphs is not None else []
-    return rows
-
-
 def difference_rows(graphs: list[PatientGraphs], judges: list[Judge]) -> list[dict[str, Any]]:
     """Ictal less interictal, of the contacts that both graphs have."""
     found = {one.condition: (one, judged) for one, judged in zip(graphs, judges, strict=True)}
@@ -128,16 +123,11 @@ def difference_rows(graphs: list[PatientGraphs], judges: list[Judge]) -> list[di
     both = set(ictal.contacts["channel"]) & set(interictal.contacts["channel"])
     if len(both) < FEWEST:
         return []
-    first, second = (_among(one, both) for one in (ictal, interictal))
-    kept = ictal.contacts["channel"].isin(both).to_numpy()
+    kept, other = (one.contacts["channel"].isin(both).to_numpy() for one in (ictal, interictal))
+    first, second = among(ictal.A, kept), among(interictal.A, other)
     own = Judge(ictal.contacts[kept].reset_index(drop=True), judged.shuffled[:, kept], {})
     about = {"patient": ictal.patient, "condition": DIFFERENCE, "n_clips": ictal.n_clips + interictal.n_clips}
     return [row | about | facts(own) for row in own.difference(first, second)]
-
-
-def _among(graphs: PatientGraphs, channels: set[str]) -> Floats:
-    kept: NDArray[np.bool_] = graphs.contacts["channel"].isin(channels).to_numpy()
-    return graphs.A[..., kept, :][..., kept]
 
 
 def hidden_rows(

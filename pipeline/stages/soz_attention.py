@@ -53,10 +53,10 @@ def contacts_of(rows: list[Path]) -> pd.DataFrame:
     return table.sort_values(["patient", "order", "channel"], kind="stable").reset_index(drop=True)
 
 
-def other_models(arguments: argparse.Namespace, trained: Trained, seed: int) -> dict[str, SozEncoder]:
-    """An untrained network of the same size, and the pre-trained one if the training started from one."""
+def encoders(arguments: argparse.Namespace, trained: Trained, seed: int) -> dict[str, SozEncoder]:
+    """The trained network, an untrained one of its size, and the pre-trained one if the training started from one."""
     torch.manual_seed(seed)
-    made = {"untrained": SozEncoder(trained.settings.model)}
+    made = {"attention": trained.model, "untrained": SozEncoder(trained.settings.model)}
     if arguments.encoder is not None:
         weights = load_weights(arguments.encoder)
         made["pretrained"] = SozEncoder(trained.settings.model)
@@ -78,9 +78,9 @@ def prepared(arguments: argparse.Namespace, settings: Settings) -> tuple[Work, l
     signals = ClipSignals.of(
         arguments.signals, arguments.clips, length_s=settings.clips.length_s, rate_hz=settings.rate_hz
     )
-    others = other_models(arguments, trained, settings.attention.seed)
+    models = encoders(arguments, trained, settings.attention.seed)
     batches, contacts = SozBatches(data, trained.scaler, device), contacts_of(arguments.rows)
-    return Work(settings.attention, trained, others, batches, contacts, signals), tested, card
+    return Work(settings.attention, trained, models, batches, contacts, signals), tested, card
 
 
 def table_of(rows: list[dict[str, Any]], types: dict[str, str]) -> pd.DataFrame:
