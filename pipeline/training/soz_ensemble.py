@@ -14,13 +14,13 @@ import torch
 
 from pipeline.metrics.calibration import rescaled
 from pipeline.settings.training import DeviceSettings
+from pipeline.training.soz_abstention import abstention
 from pipeline.training.soz_bundle import Bundle
 from pipeline.training.soz_card import Trained
 from pipeline.training.soz_data import SozData
 from pipeline.training.soz_predicting import prediction_table
 from pipeline.training.soz_scores import channel_logits
 
-ABSTAINED = "no confident SOZ: possible missed coverage"
 CONTACT_COLUMNS = ["channel", "shaft", "contact", "hemisphere", "x_mm", "y_mm", "z_mm", "region", "flags", "order"]
 
 
@@ -52,16 +52,8 @@ def judge(models: Sequence[Trained], data: SozData, *, device: torch.device, set
     ordered = table.sort_values(["p_cal", "p_raw", "channel"], ascending=[False, False, True])
     table = table.assign(rank=pd.Series(range(1, len(table) + 1), index=ordered.index))
     threshold = float(thresholds.mean())
-    return Verdict(table, threshold, _abstains(table, threshold, len(models)))
-
-
-def _abstains(table: pd.DataFrame, threshold: float, n_models: int) -> str:
     highest, most = float(table["p_cal"].max()), int(table["votes"].max())
-    if highest < threshold:
-        return f"{ABSTAINED} (the highest probability is {highest:.3f}, the threshold {threshold:.3f})"
-    if most * 2 <= n_models:
-        return f"{ABSTAINED} (the models disagree: no contact is called by more than {most} of {n_models})"
-    return ""
+    return Verdict(table, threshold, abstention(highest, threshold, most, len(models)))
 
 
 def _of_model(trained: Trained, data: SozData, *, device: torch.device, settings: DeviceSettings) -> pd.DataFrame:
