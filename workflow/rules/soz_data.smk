@@ -100,9 +100,9 @@ rule soz_tokens:
         tokens=SOZ_PATHS.tokens,
         rows=SOZ_PATHS.rows,
     log:
-        PATHS.log("features/{tokens}/soz/{shard}"),
+        PATHS.log("soz_tokens/{tokens}/{shard}"),
     benchmark:
-        PATHS.benchmark("features/{tokens}/soz/{shard}")
+        PATHS.benchmark("soz_tokens/{tokens}/{shard}")
     wildcard_constraints:
         corpus=SOZ_READ,
     threads: 1

@@ -35,9 +35,9 @@ rule soz_connectivity:
     output:
         edges=SOZ_PATHS.soz + "connectivity/{patient}.zip",
     log:
-        PATHS.log("soz/{run}/soz_connectivity/{patient}"),
+        PATHS.log("soz_connectivity/{run}/{patient}"),
     benchmark:
-        PATHS.benchmark("soz/{run}/soz_connectivity/{patient}")
+        PATHS.benchmark("soz_connectivity/{run}/{patient}")
     threads: 1
     resources:
         mem_mb=2000,

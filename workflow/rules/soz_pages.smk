@@ -6,9 +6,9 @@ rule soz_patient_page:
     output:
         page=SOZ_PATHS.soz + "pages/{patient}.html",
     log:
-        PATHS.log("soz/{run}/soz_patient_page/{patient}"),
+        PATHS.log("soz_patient_page/{run}/{patient}"),
     benchmark:
-        PATHS.benchmark("soz/{run}/soz_patient_page/{patient}")
+        PATHS.benchmark("soz_patient_page/{run}/{patient}")
     threads: 1
     resources:
         mem_mb=memory(2000, 2),
@@ -30,9 +30,9 @@ rule soz_cohort_page:
     output:
         page=report(SOZ_PATHS.soz + "index.html", category="soz"),
     log:
-        PATHS.log("soz/{run}/soz_cohort_page"),
+        PATHS.log("soz_cohort_page/{run}"),
     benchmark:
-        PATHS.benchmark("soz/{run}/soz_cohort_page")
+        PATHS.benchmark("soz_cohort_page/{run}")
     threads: 1
     resources:
         mem_mb=3000,

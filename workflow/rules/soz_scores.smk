@@ -32,9 +32,9 @@ rule soz_evaluate:
         cohort=SOZ_PATHS.soz + "cohort.json",
         comparisons=SOZ_PATHS.soz + "comparisons.parquet",
     log:
-        PATHS.log("soz/{run}/soz_evaluate"),
+        PATHS.log("soz_evaluate/{run}"),
     benchmark:
-        PATHS.benchmark("soz/{run}/soz_evaluate")
+        PATHS.benchmark("soz_evaluate/{run}")
     threads: 1
     resources:
         mem_mb=3000,
