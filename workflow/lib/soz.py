@@ -271,6 +271,7 @@ class SozInputs:
             **self.tokens(wildcards.run),
             **self.tables("contacts", "patients", "recordings", "seizures", "findings"),
             "predictions": self.models(wildcards.run, "predictions.parquet"),
+            "shafts": self.models(wildcards.run, "shafts.parquet"),
             "models": self.models(wildcards.run, "model.safetensors"),
             "cards": self.models(wildcards.run, "card.json"),
             "folds": self.folds_file(wildcards.run),

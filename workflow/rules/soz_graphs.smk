@@ -29,6 +29,30 @@ rule soz_attention:
         " --attention {output.attention} --measures {output.measures} --faithfulness {output.faithfulness}"
 
 
+rule soz_shafts:
+    input:
+        unpack(SOZ.of_predict),
+    output:
+        shafts=SOZ_PATHS.model + "shafts.parquet",
+    log:
+        PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_shafts"),
+    benchmark:
+        PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_shafts")
+    threads: CFG.device.threads
+    resources:
+        mem_mb=memory(2000, 3),
+        runtime=120,
+    params:
+        settings=settings(job_settings_soz.soz_predict),
+        code=code("soz_shafts"),
+    message:
+        "{wildcards.corpus}: contacts without another shaft, {wildcards.run}, fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "python -m pipeline.stages.soz_shafts --settings {params.settings:q} --code {params.code} --log {log}"
+        " --tokens {input.tokens} --rows {input.rows} --folds {input.folds} --model {input.model} --card {input.card}"
+        " --shafts {output.shafts}"
+
+
 rule soz_connectivity:
     input:
         unpack(SOZ.of_connectivity),
