@@ -28,7 +28,8 @@ def channel_measures(
     NaN where the recorded rate does not hold the band.
     """
     kept = slice(margin, signal.shape[1] - margin)
-    top = min(HFO_HZ[1], TOP_SHARE * recorded_hz)
+    held_hz = min(recorded_hz, rate_hz)
+    top = min(HFO_HZ[1], TOP_SHARE * held_hz)
     spectrum = scipy.fft.rfft(signal, axis=-1)
     minutes = (kept.stop - kept.start) / rate_hz / 60
     unknown = np.full(len(signal), np.nan)
@@ -41,7 +42,7 @@ def channel_measures(
         "line_length": np.abs(np.diff(signal[:, kept], axis=1)).mean(axis=1, dtype=np.float64) * rate_hz,
         "spike_rate": rate(SPIKE_HZ, SPIKE_S),
         "hfo_rate": rate((HFO_HZ[0], top), HFO_S) if top > HFO_HZ[0] else unknown,
-        "high_gamma_ratio": _high_gamma(energy, rate_hz) if GAMMA_HZ[1] <= recorded_hz / 2 else unknown,
+        "high_gamma_ratio": _high_gamma(energy, rate_hz) if GAMMA_HZ[1] <= held_hz / 2 else unknown,
     }
 
 
