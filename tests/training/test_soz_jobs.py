@@ -1,6 +1,6 @@
 """Whole trainings of the SOZ arm on made-up tokens: learning, leaks, resuming to the byte, refusing what is unfit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from soz_files import DEVICE, FINETUNING, FOLDS, MODEL, PRETRAINING, Cohort, patient_facts, write_cohort
+from soz_files import FINETUNING, MODEL, PRETRAINING
+from soz_trial import FACTS, JOB, RESULTS, Trial, trial
 
 from pipeline.models.soz import SozEncoder
-from pipeline.settings.soz import SozFolds
-from pipeline.settings.soz_jobs import SozPretrainJob, SozTrainJob
-from pipeline.store import read_json, read_table, read_tables, write_json, write_table
+from pipeline.settings.soz_jobs import SozPretrainJob
+from pipeline.store import read_json, read_table, write_json, write_table
 from pipeline.training import soz_fit
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.model_io import load_weights
@@ -21,62 +21,14 @@ from pipeline.training.sampling import TORCH, generator
 from pipeline.training.soz_calibration import Calibrator
 from pipeline.training.soz_card import UnfitEncoder, load_trained
 from pipeline.training.soz_data import load_clips
-from pipeline.training.soz_fold import Inputs, UnfitData, read_fold
-from pipeline.training.soz_folds import deal_folds, members, patient_table, teachers
-from pipeline.training.soz_job import Outputs, run_pretraining, run_training
+from pipeline.training.soz_fold import UnfitData, read_fold
+from pipeline.training.soz_folds import members, teachers
 from pipeline.training.soz_predicting import prediction_table
 from pipeline.training.soz_scores import channel_logits, patient_mean_auprc
-
-FACTS = patient_facts(12)
-JOB = {"fold": 0, "seed": 0, "labels": "soz", "model": MODEL, "device": DEVICE}
 
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the code under test catches it."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A cohort with its folds, and where a fold of it is trained."""
-
-    files: Cohort
-    root: Path
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(self.files.tokens, self.files.rows, self.root / "folds.parquet")
-
-    def pretrain(self, out: Path, **changed: Any) -> Path:
-        settings = SozPretrainJob.model_validate(JOB | {"pretraining": PRETRAINING} | changed)
-        names = ("encoder.safetensors", "encoder.json", "pretraining.parquet")
-        outputs = Outputs(*(out / name for name in names))
-        run_pretraining(self.inputs, outputs, settings, code="", checkpoints=out / "checkpoints")
-        return outputs.weights
-
-    def train(self, out: Path, *, encoder: Path | None = None, **changed: Any) -> Path:
-        settings = SozTrainJob.model_validate(JOB | {"finetuning": FINETUNING, "calibration": "temperature"} | changed)
-        outputs = Outputs(*(out / name for name in ("model.safetensors", "card.json", "history.parquet")))
-        inputs = replace(self.inputs, encoder=encoder)
-        run_training(inputs, outputs, settings, code="", checkpoints=out / "checkpoints")
-        return outputs.weights
-
-    def both(self, out: Path, **changed: Any) -> list[bytes]:
-        """All that both trainings write: encoder, model, their cards."""
-        self.train(out, encoder=self.pretrain(out, **changed), **changed)
-        return [(out / name).read_bytes() for name in RESULTS]
-
-
-RESULTS = ("encoder.safetensors", "encoder.json", "pretraining.parquet", "model.safetensors", "card.json",
-           "history.parquet")  # fmt: skip
-
-
-def trial(root: Path, *, folds: dict[str, Any] | None = None, facts: Any = None, **changed: Any) -> Trial:
-    root.mkdir(parents=True, exist_ok=True)
-    files = write_cohort(root, FACTS if facts is None else facts, **changed)
-    patients = patient_table(*(read_tables(paths) for paths in (files.recordings, files.contacts, files.patients)))
-    table = deal_folds(patients, SozFolds.model_validate(FOLDS | (folds or {})))
-    write_table(root / "folds.parquet", table)
-    return Trial(files, root)
 
 
 @pytest.fixture(scope="module")
