@@ -323,6 +323,18 @@ def test_a_broken_side_file_that_can_be_spared_is_a_finding(root, name, content)
     assert len(tables["recordings"]) == 2
 
 
+@pytest.mark.parametrize(("ending", "left"), [("channels.tsv", 1), ("events.tsv", 1), ("ieeg.json", 2)])
+def test_a_side_file_that_is_a_link_to_nowhere(root, ending, left):
+    made = Made(kinds=CLEAN).write(root, ("ictal", 1), ("interictal", 1))
+    path = made.folder(root) / f"{made.stem('ictal', 1)}_{ending}"
+    path.unlink()
+    path.symlink_to("nowhere")
+    tables = indexed(root)
+    assert "side_file_invalid" in codes(tables)
+    assert len(tables["recordings"]) == left
+    assert not tables["findings"]["message"].str.contains(str(root)).any()
+
+
 def test_an_unknown_task_is_left_out(root):
     Made(kinds=CLEAN).write(root, ("ictal", 1), ("interictal", 1), ("naming", 1))
     tables = indexed(root)

@@ -16,13 +16,13 @@ GOOD, POOR = "good", "poor"
 
 def read_participants(root: Path, findings: Findings) -> SideTable | None:
     """The table of participants; None, with a finding, where it is not there or cannot be read."""
+    if not (root / PARTICIPANTS).exists():
+        findings.add("side_file_missing", f"no {PARTICIPANTS}; outcomes are unknown", action="note", value=PARTICIPANTS)
+        return None
     try:
         table = read_tsv(root / PARTICIPANTS)
         table.by("participant_id")
-    except FileNotFoundError:
-        findings.add("side_file_missing", f"no {PARTICIPANTS}; outcomes are unknown", action="note", value=PARTICIPANTS)
-        return None
-    except (SideFileError, OSError) as problem:
+    except SideFileError as problem:
         findings.add("side_file_invalid", f"{problem}; outcomes are unknown", value=PARTICIPANTS)
         return None
     return table

@@ -125,7 +125,10 @@ def _check_frame(root: Path, files: RecordingFiles, frame: str, findings: Findin
     readme = next((path for path in files.annotations if path in READMES), None)
     if readme is None or not frame or _MNI.search(frame):
         return
-    stated_frame = _MNI.search((root / readme).read_bytes().decode("utf-8", "replace"))
+    try:
+        stated_frame = _MNI.search((root / readme).read_bytes().decode("utf-8", "replace"))
+    except OSError:  # a link to nowhere: it says nothing
+        return
     if stated_frame is not None:
         message = (
             f"{readme} speaks of {stated_frame[0]} coordinates, the coordsystem file of {frame[:40]}; kept as they are"

@@ -126,5 +126,5 @@ def _event_marks(root: Path, files: RecordingFiles) -> dict[str, Mapping[str, st
     """What was normalised in events.tsv; whether it can be used is said where its events are read."""
     try:
         return {path: read_tsv(root / path).marks for path in side_files(files, "events.tsv")}
-    except (SideFileError, OSError):
+    except SideFileError:
         return {}

@@ -54,11 +54,10 @@ class SideTable:
 def read_tsv(path: Path) -> SideTable:
     """Read a table of tab-separated cells.
 
-    Raises SideFileError for a file without a header line, and for a line with more cells than the header; OSError
-    where it cannot be opened. A line with fewer cells is filled up, with the mark `ragged`.
+    Raises SideFileError for a file that cannot be opened or has no header line, and for a line with more cells than the
+    header. A line with fewer cells is filled up, with the mark `ragged`.
     """
-    content = path.read_bytes()
-    text, marks = _decoded(content)
+    text, marks = _decoded(_content(path))
     lines = [(number, line) for number, line in enumerate(split_lines(text), start=1) if line.strip("\t ")]
     if not lines or "\0" in text:
         raise SideFileError(f"{path.name}: {'no text' if lines else 'empty'}; a table with a header line is needed")
@@ -70,6 +69,13 @@ def read_tsv(path: Path) -> SideTable:
     if quoted is not None:
         marks["quoted"] = f"line {quoted}"
     return SideTable(path.name, columns, tuple(rows), marks)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SideFileError(f"{path.name}: {error.strerror or 'cannot be opened'}") from None
 
 
 def _decoded(content: bytes) -> tuple[str, dict[str, str]]:
@@ -109,8 +115,8 @@ def _row(name: str, number: int, cells: list[str], columns: tuple[str, ...], mar
 
 
 def read_json(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """A JSON side file and its marks. Raises SideFileError where it holds no mapping."""
-    text, marks = _decoded(path.read_bytes())
+    """A JSON side file and its marks. Raises SideFileError where it cannot be opened or holds no mapping."""
+    text, marks = _decoded(_content(path))
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

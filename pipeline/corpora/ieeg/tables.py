@@ -73,7 +73,7 @@ def index_patient(
     for files in listed:
         own = findings.for_recording(files.recording)
         try:
-            sides.append(_guarded(root, files, reading.adapter, own))
+            sides.append(read_side_record(root, files, reading.adapter, own))
         except Rejected as rejected:
             own.extend([rejected.finding])
     sides.sort(key=lambda side: side.preference)
@@ -98,14 +98,6 @@ def index_patient(
         into.contacts.extend(_contact_rows(read, contacts, reading))
     if len(into.recordings) > before:
         into.patients.append(row)
-
-
-def _guarded(root: Path, files: RecordingFiles, adapter: Adapter, findings: Findings) -> SideRecord:
-    try:
-        return read_side_record(root, files, adapter, findings)
-    except OSError as error:
-        name = Path(error.filename or files.edf).name
-        raise reject("file_unreadable", f"{files.edf}: {name}: {error.strerror or error}") from None
 
 
 def _read(root: Path, side: SideRecord, contacts: PatientContacts, reading: Reading, findings: Findings) -> _Read:
@@ -152,8 +144,6 @@ def _events(root: Path, side: SideRecord, duration_s: float, adapter: Adapter, f
         return read_seizures(root / paths[-1], adapter.events.tokens, until_s, findings)
     except SideFileError as problem:
         raise reject("side_file_invalid", f"{problem}; correct it", value=paths[-1]) from None
-    except OSError as error:
-        raise reject("file_unreadable", f"{paths[-1]}: {error.strerror or error}") from None
 
 
 def _recording_row(read: _Read, contacts: PatientContacts, implant: str) -> Row:
