@@ -68,7 +68,7 @@ class SozData:
         """Of all that a training can see of these clips."""
         found = hashlib.blake2b(digest_size=16)
         for array in (self.tokens, self.level, self.ratio, self.band_mask, self.labels):
-            found.update(array.tobytes())
+            found.update(array.reshape(-1).view(np.uint8).data)
         found.update(self.rows[ROW_COLUMNS].to_csv(index=False).encode())
         return found.hexdigest()
 

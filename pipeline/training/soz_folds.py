@@ -24,7 +24,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Leak(AssertionError):
+class Leak(CorpusError):
     """A patient in two parts of one fold. Never a matter of settings: no fold is written."""
 
 

@@ -22,7 +22,7 @@ from pipeline.training.soz_calibration import Calibrator
 from pipeline.training.soz_card import UnfitEncoder, load_trained
 from pipeline.training.soz_data import load_clips
 from pipeline.training.soz_fold import UnfitData, read_fold
-from pipeline.training.soz_folds import members, teachers
+from pipeline.training.soz_folds import Leak, members, teachers
 from pipeline.training.soz_predicting import prediction_table
 from pipeline.training.soz_scores import channel_logits, patient_mean_auprc
 
@@ -104,7 +104,7 @@ def test_folds_that_put_a_test_patient_into_training_are_refused(base: Trial, tm
     row = table[(table["fold"] == 0) & (table["patient"] == tested)].assign(part="train")
     write_table(tmp_path / "folds.parquet", pd.concat([table, row], ignore_index=True))
     settings = SozPretrainJob.model_validate(JOB | {"pretraining": PRETRAINING})
-    with pytest.raises(AssertionError, match="is in two parts"):
+    with pytest.raises(Leak, match="is in two parts"):
         read_fold(replace(base.inputs, folds=tmp_path / "folds.parquet"), settings)
 
 
