@@ -1,6 +1,6 @@
 """The table of contacts of a run (channel_soz.tsv), typed, and what its models say of one patient together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
