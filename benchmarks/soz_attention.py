@@ -2,6 +2,7 @@
 
 Nothing is compared here: the measured pieces of the stage `soz_attention`, on noise of the default encoder's size, and
 what they add up to for ds004100 (57 patients; 1583 scored ictal-side and 888 interictal clips, spec soz.md, section 8).
+Seconds are of the processor: set OMP_NUM_THREADS=1.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import resource
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pandas as pd
@@ -58,13 +59,13 @@ def contacts_of(n: int) -> pd.DataFrame:
 
 
 def timed(work: Callable[[], object], repeats: int = 3) -> float:
-    """Least seconds of some repeats after one to warm up."""
+    """Least seconds of the processor, on one thread, of some repeats after one to warm up."""
     work()
     found = []
     for _ in range(repeats):
-        started = perf_counter()
+        started = process_time()
         work()
-        found.append(perf_counter() - started)
+        found.append(process_time() - started)
     return min(found)
 
 

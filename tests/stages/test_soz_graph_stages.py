@@ -74,7 +74,7 @@ def clip_tables(patient: str) -> list[tuple[pd.DataFrame, dict[str, np.ndarray]]
         condition = "interictal" if phase == "interictal" else "ictal"
         about = {"clip": f"{patient}_r0/0@{4 * number:.3f}", "phase": phase, "condition": condition, "shift": 0}
         valid = np.ones(n, bool)
-        valid[2] = not (patient == "P1" and number == 0) if n > 2 else True
+        valid[n // 3] = (patient, number) != ("P1", 0)  # flat in one clip
         arrays = {
             "tokens": rng.standard_normal((n, 32, 35)), "level": rng.standard_normal((n, 32)),
             "ratio": np.full((n, 32), np.nan), "valid": valid, "band_mask": np.ones(32, bool),
