@@ -2,10 +2,12 @@
 
 import csv
 import json
+import logging
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from ieeg_corpus import ROOT, ieeg
@@ -15,13 +17,18 @@ from pipeline.corpora.ieeg.names import parse_name
 from pipeline.corpora.shards import manifest_rows, recordings_of
 from pipeline.findings import Findings
 from pipeline.settings.soz import SozReading
-from pipeline.stages.soz_index import index, reading_of
+from pipeline.stages.soz_index import contacts_frame, index, reading_of
+from pipeline.stages.soz_ingest import Settings, ingest
+from pipeline.store import writing_store
 
 SECTION_8 = {
     "label_run_disagreement", "coord_units", "coord_frame", "nonbrain_named", "soz_bad", "xyz_missing", "text_format",
     "name_parse", "name_order", "subject_absent", "condition_missing", "short_seizure", "low_rate", "annex_pointer",
     "edf_header",
 }  # fmt: skip
+READING = SozReading.model_validate(
+    {**yaml.safe_load((ROOT / "config.yaml").read_text())["soz"]["reading"], "adapter": "ds004100"}
+)
 SHORT = {"ictal": [1, 2], "interictal": [1, 1], "interictal_s": 12, "before_onset_s": 6, "seizure_s": [30, 40],
          "after_offset_s": 3}  # fmt: skip
 
@@ -172,11 +179,9 @@ def expected_findings(home):
 
 def test_the_index_finds_exactly_the_planted_traps(corpus):
     _, home, made = corpus
-    section = yaml.safe_load((ROOT / "config.yaml").read_text())["soz"]
-    reading = SozReading.model_validate({**section["reading"], "adapter": "ds004100"})
     findings = Findings(corpus="made")
     present = {one.patient for one in made}
-    rows = index(home / "corpus", made, present, reading_of(reading), findings)
+    rows = index(home / "corpus", made, present, reading_of(READING), findings)
     found = Counter()
     for one in findings.to_rows():
         code, recording, value = one["code"], one["recording"], str(one["value"])
@@ -193,14 +198,23 @@ def test_the_index_finds_exactly_the_planted_traps(corpus):
     assert len(rows.recordings) == len(made) - stopped
 
 
-def test_the_flat_contact_is_flat_and_the_others_are_not(corpus):
-    _, home, _ = corpus
+def test_ingest_finds_exactly_the_flat_contact(corpus, tmp_path):
+    """Seen in the samples alone: what the index cannot find."""
+    _, home, made = corpus
     rows = [row for row in planted(home) if row["detail"].startswith("flat")]
-    for row in rows:
-        signals, labels = samples(home / "corpus" / row["file"])
-        flat = [label for label, one in zip(labels, signals, strict=True) if one.min() == one.max()]
-        assert flat == [row["detail"].removeprefix("flat ")]
-    assert len(rows) == 1
+    hosts = {row["participant"].removeprefix("sub-") for row in rows}
+    chosen = [one for one in made if one.patient in {*hosts, made[0].patient}]
+    indexed = index(home / "corpus", chosen, hosts, reading_of(READING), Findings())
+    findings, recordings = Findings(), pd.DataFrame(indexed.recordings).assign(corpus="made")
+    settings = Settings(corpus="made", reading=READING)
+    with writing_store(tmp_path / "signals.zarr.zip") as store:
+        contacts = contacts_frame(indexed.contacts)
+        segments = ingest(home / "corpus", recordings, contacts, settings, findings, store, logging.getLogger())
+    found = [(one["recording"], one["channel"]) for one in findings.to_rows() if one["value"] == "flatline"]
+    wanted = [(row["file"].rsplit("/", 1)[-1].removesuffix("_ieeg.edf"), row["detail"][5:]) for row in rows]
+    assert [(recording, parse_name(label).name) for recording, label in wanted] == found
+    assert len(wanted) == 1
+    assert len(segments) == len(indexed.recordings)
 
 
 def samples(path):
