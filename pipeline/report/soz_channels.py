@@ -7,43 +7,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.metrics.soz_channels import COLUMNS, read_channels
 from pipeline.training.soz_abstention import abstention
 
-NUMBERS = (
-    "contact", "x", "y", "z", "p_raw", "p_cal", "ci_low", "ci_high", "rank", "p_ictal", "p_interictal",
-    "n_clips_ictal", "n_clips_interictal", "seed_sd", "fold",
-)  # fmt: skip
-TEXTS = ("participant_id", "channel", "shaft", "hemisphere", "region", "implant", "model_hash", "flags")
-LABELS = ("label_soz", "resected")
-TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 NO_SHAFT = "no shaft"
 
 
 class UnfitChannels(ValueError):
-    """A table of contacts that lacks a column, or holds a value that is none."""
+    """A table of contacts that lacks a column."""
 
 
-def read_channels(path: Path) -> pd.DataFrame:
-    """All rows of channel_soz.tsv, n/a as missing; `patient` is participant_id without `sub-`. Raises UnfitChannels."""
-    table = pd.read_csv(path, sep="\t", dtype="string", na_values=["n/a"], keep_default_na=False)
-    if missing := [name for name in (*NUMBERS, *TEXTS, *LABELS) if name not in table.columns]:
+def read_run(path: Path) -> pd.DataFrame:
+    """All rows of channel_soz.tsv; numbers as floats, labels as booleans, `patient`: participant_id without `sub-`.
+
+    `line`: hemisphere and shaft as they are drawn. Raises UnfitChannels.
+    """
+    header = pd.read_csv(path, sep="\t", dtype="string", nrows=0).columns
+    if missing := [name for name in COLUMNS if name not in header]:
         raise UnfitChannels(f"{path}: no column {', '.join(missing)}; build channel_soz.tsv anew")
-    for name in NUMBERS:
-        table[name] = table[name].astype("Float64").astype("float64")
-    for name in LABELS:
-        words = table[name].str.lower()
-        if strange := sorted(set(words.dropna()) - set(TRUTHS)):
-            raise UnfitChannels(f"{path}: {name} is {strange[0]!r}; it is 0, 1 or n/a")
-        table[name] = words.map(TRUTHS).astype("boolean")
+    table = read_channels(path)
+    table = table.astype({"label_soz": "boolean", "resected": "boolean", "contact": "float64", "rank": "float64"})
     for name in ("shaft", "hemisphere", "region", "flags", "implant", "model_hash"):
         table[name] = table[name].fillna("")
-    return table.assign(patient=table["participant_id"].str.removeprefix("sub-"))
+    return table.assign(patient=table["participant_id"].str.removeprefix("sub-"), line=shaft_lines(table))
 
 
 def of_patient(channels: pd.DataFrame, patient: str) -> pd.DataFrame:
-    """The rows of one patient, with `line`: hemisphere and shaft as they are drawn; in the order of the table."""
-    own = channels[channels["patient"] == patient.removeprefix("sub-")].reset_index(drop=True)
-    return own.assign(line=shaft_lines(own))
+    """The scored rows of one patient, in the order of the table."""
+    own = (channels["patient"] == patient.removeprefix("sub-")) & channels["p_cal"].notna()
+    return channels[own].reset_index(drop=True)
 
 
 def shaft_lines(table: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from pipeline.report.picture import SERIES, VALUE_MAP, Picture, drawing, finish, plural, tidy
 from pipeline.report.soz_channels import NO_SHAFT
-from pipeline.report.soz_shown import Shown
+from pipeline.report.soz_shown import Shown, leave_room
 from pipeline.report.tables import records
 
 VIEWS = (("x", "y", "from above"), ("x", "z", "from the front"), ("y", "z", "from the side"))
@@ -37,7 +37,7 @@ def implant_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: in
         figure.legend(handles=marks(own), loc="outside lower center", ncols=4, fontsize=8)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     without = len(own) - len(placed)
-    gone = f" {plural(without, 'contact')} without coordinates are not shown here." if without else ""
+    gone = f" Without coordinates and not shown here: {plural(without, 'contact')}." if without else ""
     caption = (
         f"n = {plural(len(placed), 'contact')} at their coordinates in mm, as the side files give them; grey lines "
         f"join the contacts of a shaft. Names: the {NAMED} highest ranks.{gone} {label_words(own)}"
@@ -86,6 +86,7 @@ def shaft_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: int)
         axes.set(xlim=(-0.5, width - 0.5), ylim=(len(lines) - 0.5, -0.5), xlabel="contacts, lowest number first")
         axes.spines[:].set_visible(False)
         figure.colorbar(image, ax=axes, shrink=0.9, pad=0.01, label="probability (calibrated)")
+        leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     caption = (
         f"n = {plural(len(own), 'contact')} in {plural(len(lines), 'row')}, one a shaft or grid; in each cell its "

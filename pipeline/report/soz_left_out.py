@@ -8,7 +8,7 @@ from pipeline.explain.soz_shafts import BOTH
 from pipeline.report.blocks import Note, Text
 from pipeline.report.picture import Picture, drawing, finish, plural, tidy
 from pipeline.report.soz_seizures import ROWS
-from pipeline.report.soz_shown import Shown
+from pipeline.report.soz_shown import Shown, leave_room
 from pipeline.report.tables import records
 
 SIGNED_MAP = "PuOr_r"
@@ -42,6 +42,7 @@ def left_out_picture(
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         axes.set_ylabel("shaft left out")
         figure.colorbar(image, ax=axes, pad=0.01, label="change of the probability")
+        leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=None)
     caption = (
         f"n = {plural(len(names), 'contact')} of the highest ranks by {plural(len(lines), 'shaft')}; probability "

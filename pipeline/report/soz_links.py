@@ -73,6 +73,7 @@ def _matrix(axes: Axes, values: Floats, contacts: pd.DataFrame) -> Any:
     axes.set_yticks(places, names[::step], fontsize=5)
     for k in np.flatnonzero(inside):
         axes.plot([float(k), -0.9], [-0.9, float(k)], "s", color=SERIES[1], markersize=2.5, clip_on=False)
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
     return image
 
 
@@ -104,7 +105,7 @@ def arrows_picture(graphs: Sequence[PatientGraphs], *, patient: str, synthetic: 
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     table = pd.concat(tables, ignore_index=True)
     hidden = sum(int((~_placed(one)).sum()) for one in shown[:1])
-    gone = f" {plural(hidden, 'contact')} without coordinates and their links are not shown." if hidden else ""
+    gone = f" Without coordinates, and not shown with their links: {plural(hidden, 'contact')}." if hidden else ""
     caption = (
         f"The {ARROWS} largest lifts of the last layer in each condition, mean over heads: the arrow leads from the "
         f"contact that is looked at to the one that looks (convention `information`). Orange diamonds: marked as SOZ. "

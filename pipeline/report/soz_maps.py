@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from pipeline.report.picture import Picture, drawing, finish, plural, tidy
-from pipeline.report.soz_shown import Shown
+from pipeline.report.soz_shown import Shown, leave_room
 
 SIGNED_MAP = "PuOr_r"  # two-sided, readable with every colour vision
 BAND_HZ = 8
@@ -76,6 +76,7 @@ def profile_picture(own: pd.DataFrame, clip: ClipTokens, *, patient: str, synthe
         right.barh(range(len(order)), np.nan_to_num(p), color="#555555", height=0.8)
         right.set(xlim=(0, 1), xlabel="p", title="Probability")
         figure.colorbar(image, ax=left, pad=0.01, extend="both")
+        leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=None)
     when = "from the onset on" if np.isfinite(clip.onset_s) else "over the whole clip"
     caption = (

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.explain.soz_graph_store import PatientGraphs, graphs_of
 from pipeline.metrics.soz_contacts import BOTH, contact_scores
-from pipeline.report.soz_channels import Answer, answer, of_patient, read_channels
+from pipeline.report.soz_channels import Answer, answer, of_patient, read_run
 from pipeline.report.soz_left_out import over_models
 from pipeline.report.soz_maps import ClipTokens
 from pipeline.report.soz_seizures import clip_table
@@ -66,7 +66,7 @@ def read_patient(files: PatientFiles, patient: str) -> PatientResults:
     """Everything of one patient. Raises UnfitChannels, DamagedFile."""
     tables = {name: _of(getattr(files, name), patient) for name in ("recordings", "contacts", "patients")}
     recordings, contacts = tables["recordings"], tables["contacts"].drop_duplicates("channel")
-    channels = of_patient(read_channels(files.channels), patient)
+    channels = of_patient(read_run(files.channels), patient)
     order = dict(zip(contacts["channel"], contacts["order"], strict=True))
     places = channels["channel"].map(order).fillna(len(order))
     channels = channels.iloc[np.argsort(places.to_numpy(), kind="stable")].reset_index(drop=True)

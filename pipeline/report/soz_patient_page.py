@@ -30,7 +30,8 @@ CAVEATS = [
      "training patients: not that removing it would stop seizures."),
     ("Coverage.", "Only what a contact records can be judged. The zone may lie where no contact is; the ranking "
      "still has a first place."),
-    ("Interval.", "Over clips and seeds of this patient; it does not hold how patients differ, or how labels were made."),
+    ("Interval.", "Over clips and seeds of this patient; how patients differ, and how labels were made, is not "
+     "in it."),
     ("Links.", "Attention is learned dependence between contacts, not effective connectivity; it names no cause."),
 ]  # fmt: skip
 FACTS = {

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from pipeline.report.blocks import Table, cell
 from pipeline.report.picture import MARKS, SERIES, VALUE_MAP, Picture, drawing, finish, plural, tidy
-from pipeline.report.soz_shown import Shown
+from pipeline.report.soz_shown import Shown, leave_room
 from pipeline.report.tables import records
 
 SHOWN = 5  # contacts with a line of their own
@@ -134,6 +134,7 @@ def clips_picture(
         axes.set_yticks(range(len(top)), top, fontsize=8)
         axes.set_xticks(range(len(scored)), scored["label"], rotation=60, ha="right", fontsize=7.5)
         figure.colorbar(image, ax=axes, pad=0.01, label="probability (calibrated)")
+        leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     table = pd.DataFrame(values, columns=scored["label"].tolist()).assign(channel=top)
     table = table[["channel", *scored["label"]]]

@@ -4,12 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from pipeline.report.blocks import Block, Figure, Links, table_of
+from pipeline.report import blocks as parts
+from pipeline.report.blocks import Block, Links, table_of
 from pipeline.report.picture import Picture
 from pipeline.report.tables import write_both
 
 LONGEST = 60  # rows of a table that the page itself holds; longer ones lie beside it
+
+
+def leave_room(figure: Figure) -> None:
+    """A free line at the top, for the mark of synthetic data: in a small picture it would cover something."""
+    figure.suptitle(" ", fontsize=9)
 
 
 @dataclass(frozen=True)
@@ -29,5 +36,5 @@ class Shown:
         name = self.picture.name
         link = Links([(f"{caption}: table as CSV", f"figures/{name}.csv")])
         if len(self.table) > LONGEST:
-            return [Figure(self.picture), link]
-        return [Figure(self.picture), table_of(name, caption, self.table, folded=True), link]
+            return [parts.Figure(self.picture), link]
+        return [parts.Figure(self.picture), table_of(name, caption, self.table, folded=True), link]

@@ -266,15 +266,16 @@ class SozInputs:
 
     def of_patient_page(self, wildcards: Any) -> dict[str, Any]:
         """All that the page of a patient shows."""
+        later = ("signals/{shard}.findings.parquet", "clips/soz/{shard}.findings.parquet")
+        findings = [self.paths.index("findings"), *map(self.paths.of, later)]
         return {
             **self.of_connectivity(wildcards),
             **self.tokens(wildcards.run),
-            **self.tables("contacts", "patients", "recordings", "seizures", "findings"),
+            **self.tables("contacts", "patients", "recordings", "seizures"),
+            "findings": [path for pattern in findings for path in self.every(pattern)],
             "predictions": self.models(wildcards.run, "predictions.parquet"),
             "shafts": self.models(wildcards.run, "shafts.parquet"),
-            "models": self.models(wildcards.run, "model.safetensors"),
             "cards": self.models(wildcards.run, "card.json"),
-            "folds": self.folds_file(wildcards.run),
         }
 
     def of_cohort_page(self, wildcards: Any) -> dict[str, Any]:

@@ -20,7 +20,10 @@ rule soz_patient_page:
         "{wildcards.corpus}: the page of {wildcards.patient}"
     shell:
         "python -m pipeline.stages.soz_patient_page --settings {params.settings:q} --code {params.code} --log {log}"
-        " --patient {wildcards.patient} --channels {input.channels} --out {output.page}"
+        " --patient {wildcards.patient} --channels {input.channels} --predictions {input.predictions}"
+        " --cards {input.cards} --attention {input.attention} --shafts {input.shafts} --tokens {input.tokens}"
+        " --rows {input.rows} --recordings {input.recordings} --contacts {input.contacts} --patients {input.patients}"
+        " --seizures {input.seizures} --findings {input.findings} --out {output.page}"
 
 
 rule soz_cohort_page:
