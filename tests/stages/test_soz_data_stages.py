@@ -18,11 +18,11 @@ from pipeline.settings.soz import SozClips, SozTokens
 from pipeline.stages.command import StageError
 from pipeline.stages.soz_ingest import SOZ_SEGMENTS
 from pipeline.store import digest_file, digest_result, reading_store, write_table
-from tests.signals.edf_builder import Channel, EdfFile, eeg
+from tests.signals.edf_builder import Channel, EdfFile, annotation_channel, eeg
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOZ = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["soz"]
-READING = {"soz_bad": "drop", "low_rate_hz": 511, "rate_hz": 512, "block_s": 20, "adapter": "ds004100"}
+READING = {"soz_bad": "drop", "low_rate_hz": 511, "rate_hz": 512, "adapter": "ds004100"}
 CLIPS = {name: SOZ["clips"][name] for name in SozClips.model_fields} | {"shifts": 1}
 TOKENS = {name: SOZ["tokens"][name] for name in SozTokens.model_fields} | {"montage": "average", "source": "wpt"}
 CONTACTS = ["A1", "A2", "A3", "B1", "B2"]  # in canonical order; in the EDFs they stand backwards, behind an ECG
@@ -96,13 +96,15 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return processed(root, tmp_path_factory.mktemp("results"))
 
 
-def processed(root: Path, out: Path) -> SimpleNamespace:
+def processed(root: Path, out: Path, *, block_s: float = 20, recordings: pd.DataFrame | None = None) -> SimpleNamespace:
     tables = index_tables(out)
+    if recordings is not None:
+        write_table(tables["recordings"], recordings)
     signals, segments, clips = out / "signals.zarr.zip", out / "segments.parquet", out / "clips.parquet"
     findings = [out / f"{name}.findings.parquet" for name in ("ingest", "clips")]
     done = stage(
-        "soz_ingest", {"corpus": "c", "reading": READING}, root=root, signals=signals, segments=segments,
-        findings=findings[0], **{name: tables[name] for name in ("recordings", "contacts")},
+        "soz_ingest", {"corpus": "c", "reading": {**READING, "block_s": block_s}}, root=root, signals=signals,
+        segments=segments, findings=findings[0], **{name: tables[name] for name in ("recordings", "contacts")},
     )  # fmt: skip
     assert done.error is None
     done = stage(
@@ -283,3 +285,45 @@ def test_lengths_that_are_no_whole_coefficients_are_refused(shard):
     settings = {"tokens": TOKENS, "clips": {**CLIPS, "margin_s": 0.3}, "rate_hz": 512}
     nowhere = dict.fromkeys(("signals", "clips", "contacts", "recordings", "tokens", "rows"), shard.out / "x")
     assert "multiples of 32" in str(stage("soz_tokens", settings, **nowhere).error)
+
+
+def test_how_long_a_block_is_changes_nothing(shard, tmp_path):
+    other = processed(shard.root, tmp_path / "out", block_s=7)
+    assert other.segments["digest"].tolist() == shard.segments["digest"].tolist()
+    assert digest_result(other.make().store) == digest_result(shard.make().store)
+
+
+def test_a_gap_cuts_a_recording_and_no_clip_crosses_it(tmp_path):
+    """An EDF+D of 42 s, a gap of 8 s, and 80 s more; the onset at 60 s lies in the second part, on the file's clock."""
+    root = tmp_path / "corpus"
+    for recording in RATES:
+        write_edf(root, recording)
+    rng = np.random.default_rng(5)
+    onsets = [*range(42), *range(50, 130)]
+    contacts = [Channel(name, eeg(rng, records=122, per_record=512)) for name in ("ECG", *reversed(CONTACTS))]
+    stamps = annotation_channel([f"+{onset}\x14\x14\x00" for onset in onsets])
+    EdfFile([*contacts, stamps], reserved="EDF+D").write(root / "p1/ictal.edf")
+    made = processed(root, tmp_path / "out")
+    parts = made.segments[made.segments["recording"] == "p1/ictal"]
+    assert parts[["start_s", "duration_s"]].to_numpy().tolist() == [[0.0, 42.0], [50.0, 80.0]]
+    assert "discontinuous" in made.findings["code"].tolist()
+    clips = made.clips[(made.clips["recording"] == "p1/ictal") & (made.clips["shift"] == 0)]
+    assert clips[["phase", "segment", "start_s"]].to_numpy().tolist() == [["ictal", "001", 55.0]]
+    assert "pre_ictal_missing" in made.findings["code"].tolist()
+    tokens = made.make()
+    assert tokens.error is None
+    rows, ratio = pd.read_parquet(tokens.rows), arrays(tokens.store)["ratio"]
+    assert np.isnan(ratio[(rows["recording"] == "p1/ictal").to_numpy()]).all()
+
+
+def test_a_shard_without_a_clip_gives_an_empty_store(shard, tmp_path):
+    whole = pd.read_parquet(shard.tables["recordings"])
+    made = processed(tmp_path, tmp_path / "out", recordings=whole[:0])
+    assert made.segments.empty
+    assert made.clips.empty
+    tokens = made.make()
+    assert tokens.error is None
+    store = arrays(tokens.store)
+    assert store["tokens"].shape == (0, 32, 35)
+    assert store["band_mask"].shape == (0, 32)
+    assert pd.read_parquet(tokens.rows).dtypes.to_dict() == pd.read_parquet(shard.make().rows).dtypes.to_dict()
