@@ -68,7 +68,7 @@ def write_graphs(
             for name in ("A", "null_p", "rollout"):
                 values: Floats = getattr(one, name)
                 chunks = tuple(max(1, size) for size in values.shape)
-                told = {"channels": one.contacts["channel"].astype(str).tolist()}
+                told: dict[str, Any] = {"channels": one.contacts["channel"].astype(str).tolist()}
                 made = own.create_array(
                     name, shape=values.shape, chunks=chunks, dtype=precision, compressors=None, attributes=told
                 )
