@@ -141,6 +141,15 @@ def test_every_contact_has_one_place_in_the_order(ran):
 
 
 @real
+def test_the_side_of_a_shaft_is_that_of_its_name(ran):
+    """Names of ds004100 begin with L or R as a rule; sides come from the coordinates, wherever those are clear."""
+    contacts = read_table(ran / "contacts.parquet")
+    named = contacts[contacts["good"] & contacts["shaft"].str.match("[LR][A-Z]")]
+    assert len(named) > 30_000
+    assert (named["shaft"].str[0] == named["hemisphere"]).all()
+
+
+@real
 def test_patients(ran):
     patients = read_table(ran / "patients.parquet").set_index("patient")
     assert patients.loc["HUP151", "engel"] == "2A"  # its id has a blank at the end
