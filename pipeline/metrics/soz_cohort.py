@@ -1,0 +1,125 @@
+"""Means over patients with intervals, paired comparisons, and what is pooled over contacts (spec soz.md, section 7).
+
+Patients and seeds are crossed: each draw redraws patients, and seeds (see comparisons.py). Axes: d draw, s seed,
+p patient, i contact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.metrics.clip_metrics import Floats, auroc, ratio
+from pipeline.metrics.comparisons import over_drawn_seeds
+from pipeline.metrics.intervals import interval, patient_weights
+from pipeline.settings.soz import SozEvaluation
+
+FEW = "fewer than two patients have a value"
+UNDEFINED = "no patient has a value"
+NO_CHANGE = "the two never differ"
+SAME = 1e-12  # differences of sums in another order
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; None where undefined, and why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n_patients: int
+    reason: str
+
+
+def table_of(rows: pd.DataFrame, metric: str, patients: Sequence[str]) -> Floats:
+    """(s, p) values of a metric in rows of one system and condition; NaN where there is none."""
+    own = rows[rows["metric"] == metric]
+    values = own.pivot(index="seed", columns="patient", values="value").reindex(columns=list(patients))
+    return values.to_numpy(dtype=np.float64)
+
+
+def draws_of(n: int, settings: SozEvaluation) -> Floats:
+    """(d, p): how often each of n patients was drawn; equal n and seed, equal draws."""
+    rng = np.random.default_rng(settings.seed)
+    blocks = list(patient_weights(np.arange(n), draws=settings.bootstrap, rng=rng)) if n else []
+    return np.concatenate(blocks) if blocks else np.zeros((settings.bootstrap, 0))
+
+
+def mean_estimate(values: Floats, settings: SozEvaluation) -> Estimate:
+    """Mean over the patients and seeds of (s, p) with its interval; patients without a value are left out first."""
+    values = values[:, np.isfinite(values).any(axis=0)]
+    n = values.shape[1]
+    if not n:
+        return Estimate(None, None, None, 0, UNDEFINED)
+    samples = np.stack([_drawn_means(one, draws_of(n, settings)) for one in values])
+    mean = float(np.mean([one[np.isfinite(one)].mean() for one in values]))
+    return estimate_of(mean, samples, n, settings)
+
+
+def _drawn_means(values: Floats, weights: Floats) -> Floats:
+    known = np.isfinite(values)
+    return ratio(weights @ np.where(known, values, 0.0), weights @ known.astype(np.float64))
+
+
+def estimate_of(value: float, samples: Floats, n: int, settings: SozEvaluation) -> Estimate:
+    """With the interval of samples (s, d)."""
+    if not np.isfinite(value):
+        return Estimate(None, None, None, n, UNDEFINED)
+    if n < 2:
+        return Estimate(value, None, None, n, FEW)
+    low, high = interval(over_drawn_seeds(samples, np.random.default_rng([settings.seed, 1])), settings.confidence)
+    return Estimate(value, low, high, n, "")
+
+
+def separation(values: Floats, positive: NDArray[np.bool_], settings: SozEvaluation) -> Estimate:
+    """AUROC by which patient values (s, p) tell two groups of patients apart, with the interval over patients."""
+    known = np.isfinite(values).all(axis=0)
+    values, positive = values[:, known], positive[known]
+    n = values.shape[1]
+    if not positive.any() or positive.all():
+        return Estimate(None, None, None, n, "the patients are of one group")
+    weights = draws_of(n, settings)
+    plain = float(np.mean([auroc(positive, one, np.ones((1, n)))[0] for one in values]))
+    return estimate_of(plain, np.stack([auroc(positive, one, weights) for one in values]), n, settings)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Mean difference over patients (first less second) with its interval, and Wilcoxon's signed-rank p."""
+
+    first: float | None
+    second: float | None
+    estimate: Estimate
+    p: float | None
+    n_differ: int
+    reason: str
+
+
+def paired(first: Floats, second: Floats, settings: SozEvaluation) -> Paired:
+    """Of (s, p) and (s', p) over the same patients; only those with a value in both count.
+
+    Where both have the same number of seeds these are paired as well; else each patient's mean over the seeds of the
+    second is taken from every seed of the first.
+    """
+    both = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+    first, second = first[:, both], second[:, both]
+    paired_seeds = len(first) == len(second)
+    differences = first - (second if paired_seeds else second.mean(axis=0))
+    estimate = mean_estimate(differences, settings)
+    if estimate.value is None:
+        return Paired(None, None, estimate, None, 0, estimate.reason)
+    p, n_differ = wilcoxon_p(differences.mean(axis=0))
+    why = estimate.reason or ("" if n_differ else NO_CHANGE)
+    return Paired(float(first.mean()), float(second.mean()), estimate, p, n_differ, why)
+
+
+def wilcoxon_p(differences: Floats) -> tuple[float | None, int]:
+    """Two-sided p of Wilcoxon's signed-rank test, and how many patients differ; None where nobody does."""
+    from scipy.stats import wilcoxon
+
+    moved = differences[np.abs(differences) > SAME]
+    if not len(moved):
+        return None, 0
+    return float(wilcoxon(np.round(moved, 12), zero_method="wilcox", method="auto").pvalue), len(moved)
