@@ -28,7 +28,7 @@ from pipeline.features._soz_store import TokenJob, sources_of, write_tokens
 from pipeline.features._soz_tokens import energies
 from pipeline.features.wpt import packets
 from pipeline.findings import Findings
-from pipeline.settings.soz import SozClips, SozReading, SozTokens
+from pipeline.settings.soz_data import SozClips, SozReading, SozTokens
 from pipeline.stages import soz_ingest
 from pipeline.store import reading_store, writing_store
 

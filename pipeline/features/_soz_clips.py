@@ -19,7 +19,7 @@ import pandas as pd
 
 from pipeline.clips import seizure_events
 from pipeline.findings import Findings
-from pipeline.settings.soz import SozClips
+from pipeline.settings.soz_data import SozClips
 
 TYPES = {
     "clip": "string", "recording": "string", "segment": "string", "patient": "string", "implant": "string",

@@ -18,7 +18,7 @@ from pipeline.features._frame_store import _whole_chunks
 from pipeline.features._soz_measures import MEASURES, channel_measures
 from pipeline.features._soz_montage import Montage, joined_flags, montage_of
 from pipeline.features._soz_tokens import clip_tokens, energies, usable_bands, without_mains
-from pipeline.settings.soz import SozTokens
+from pipeline.settings.soz_data import SozTokens
 from pipeline.store import write_table, writing_store
 
 CHUNK_ROWS = 2048  # 9 MB of tokens

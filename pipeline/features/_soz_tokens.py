@@ -13,7 +13,7 @@ import scipy.fft
 import scipy.signal
 
 from pipeline.features.wpt import packets
-from pipeline.settings.soz import SozTokens
+from pipeline.settings.soz_data import SozTokens
 
 MAD_TO_SD = 1.4826  # of a normal distribution
 NOTCH_Q = 30.0  # 2 Hz wide at 60 Hz

@@ -7,19 +7,15 @@ from pydantic import Field
 from pipeline.settings.base import Section, Seed, SettingsError, parse_section
 from pipeline.settings.overlay import overlaid
 from pipeline.settings.soz import (
-    Adapter,
     Calibration,
-    ReadingConfig,
     SozAttention,
-    SozClips,
     SozEvaluation,
     SozFinetuning,
     SozFolds,
     SozModel,
     SozPretraining,
-    SozReading,
-    SozTokens,
 )
+from pipeline.settings.soz_data import Adapter, ReadingConfig, SozClips, SozReading, SozTokens
 
 
 class SozRun(Section):

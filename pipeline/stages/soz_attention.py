@@ -19,7 +19,8 @@ from pipeline.explain.soz_patient_graphs import Explained, Work, one_patient
 from pipeline.explain.soz_signals import ClipSignals
 from pipeline.models.soz import SozEncoder
 from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.soz import SozAttention, SozClips
+from pipeline.settings.soz import SozAttention
+from pipeline.settings.soz_data import SozClips
 from pipeline.settings.training import DeviceSettings
 from pipeline.stages import command
 from pipeline.store import read_json, read_table, read_tables, write_table

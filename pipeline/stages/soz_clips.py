@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.features._soz_clips import cut_soz_clips
 from pipeline.findings import Findings
 from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.soz import SozClips
+from pipeline.settings.soz_data import SozClips
 from pipeline.stages import command
 from pipeline.store import read_table, write_table
 

@@ -17,7 +17,7 @@ from pipeline.corpora.shards import read_manifest, recordings_of
 from pipeline.findings import COLUMN_TYPES, CorpusError, Findings, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.corpora import IndexSettings
-from pipeline.settings.soz import SozReading
+from pipeline.settings.soz_data import SozReading
 from pipeline.stages.command import StageError, parser, run, start
 from pipeline.stages.index import RECORDINGS, SEIZURES
 from pipeline.store import write_rows, write_table

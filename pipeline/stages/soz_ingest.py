@@ -17,7 +17,7 @@ from pipeline.corpora.records import text_to_path
 from pipeline.features._soz_montage import flat_rows
 from pipeline.findings import Findings, Rejected
 from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.soz import SozReading
+from pipeline.settings.soz_data import SozReading
 from pipeline.signals.contacts import open_contacts
 from pipeline.signals.recording import CleanRecording, CleanSegment
 from pipeline.stages.command import parser, run, start

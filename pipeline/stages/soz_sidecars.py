@@ -23,7 +23,7 @@ from pipeline.corpora.ieeg.tree import find_listed, find_recordings
 from pipeline.corpora.records import RecordingFiles
 from pipeline.findings import CODES, COLUMN_TYPES, Findings
 from pipeline.settings.base import SettingsError, check_extent, parse_section
-from pipeline.settings.soz import SozReading
+from pipeline.settings.soz_data import SozReading
 from pipeline.stages.command import StageError, run, start
 from pipeline.stages.index import SEIZURES
 from pipeline.stages.soz_index import PATIENTS, RECORDINGS_SOZ, contacts_frame, index, reading_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.features._soz_store import TokenError, TokenJob, sources_of, write_tokens
 from pipeline.settings.base import Section, SettingsError, parse_settings
-from pipeline.settings.soz import SozClips, SozTokens
+from pipeline.settings.soz_data import SozClips, SozTokens
 from pipeline.stages import command
 from pipeline.store import read_table, reading_store
 

@@ -13,7 +13,7 @@ import torch
 
 from pipeline.sealing import DamagedFile
 from pipeline.settings.base import Count, Section, parse_section
-from pipeline.settings.soz import SozClips, SozReading, SozTokens
+from pipeline.settings.soz_data import SozClips, SozReading, SozTokens
 from pipeline.store import read_json, replacing, write_json
 from pipeline.training.model_io import load_weights, save_weights
 from pipeline.training.soz_card import USE, Trained, load_trained

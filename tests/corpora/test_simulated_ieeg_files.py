@@ -16,7 +16,7 @@ from pipeline.corpora import ieeg_bids, simulated_ieeg
 from pipeline.corpora.ieeg.names import parse_name
 from pipeline.corpora.shards import manifest_rows, recordings_of
 from pipeline.findings import Findings
-from pipeline.settings.soz import SozReading
+from pipeline.settings.soz_data import SozReading
 from pipeline.stages.soz_index import contacts_frame, index, reading_of
 from pipeline.stages.soz_ingest import Settings, ingest
 from pipeline.store import writing_store
@@ -166,7 +166,9 @@ def expected_findings(home):
         if check == "name_parse" and detail not in ("padded", "hyphen", "padded,prefix"):
             value = "unparsed"
         if check in ("name_order", "edf_header", "annex_pointer"):
-            value = {"reversed": "moved", "latin-1": "encoding"}.get(detail, "stop")
+            value = {"reversed": "moved", "latin-1": "encoding", "rates": "rates", "range": "range"}.get(
+                detail.split(" ")[0], "stop"
+            )
             if detail.startswith("flat"):
                 continue  # seen in the samples alone: the next test
         whole = check in ("subject_absent",) or name == "participants.tsv"
@@ -189,7 +191,7 @@ def test_the_index_finds_exactly_the_planted_traps(corpus):
             "label_run_disagreement", "name_order", "short_seizure", "low_rate", "annex_pointer", "edf_header",
         )  # fmt: skip
         if code in ("name_order", "edf_header", "annex_pointer"):
-            value = "stop" if one["action"] == "error" else "encoding" if code == "edf_header" else "moved"
+            value = "stop" if one["action"] == "error" else value if code == "edf_header" else "moved"
         where = recording if by_run or not recording else recording.removeprefix("sub-").split("_", 1)[0]
         found[code, where, value] += 1
     assert found == expected_findings(home)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.features._soz_clips import TYPES, cut_soz_clips
 from pipeline.findings import Findings
-from pipeline.settings.soz import SozClips
+from pipeline.settings.soz_data import SozClips
 
 CLIPS = SozClips(
     length_s=35, margin_s=0.5, before_onset_s=5, pre_ictal_gap_s=5, interictal_step_s=35, shifts=0, max_interictal=8,

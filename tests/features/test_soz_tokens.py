@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.features._soz_montage import Montage, flat_rows, montage_of
 from pipeline.features._soz_tokens import clip_tokens, energies, usable_bands, without_mains
-from pipeline.settings.soz import SozTokens
+from pipeline.settings.soz_data import SozTokens
 
 RATE_HZ, MARGIN, BANDS, SECONDS = 512, 256, 32, 35
 SAMPLES = SECONDS * RATE_HZ + 2 * MARGIN  # 36 s

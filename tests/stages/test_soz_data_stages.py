@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.features._soz_store import ROWS
 from pipeline.settings.base import SettingsError
-from pipeline.settings.soz import SozClips, SozTokens
+from pipeline.settings.soz_data import SozClips, SozTokens
 from pipeline.stages.command import StageError
 from pipeline.stages.soz_ingest import SOZ_SEGMENTS
 from pipeline.store import digest_file, digest_result, reading_store, write_table

@@ -228,5 +228,11 @@ def test_scalp_jobs_run_no_code_of_the_soz_arm_and_the_reverse() -> None:
     assert not [name for name in tokens if ".training" in name or ".models" in name or ".explain" in name]
     train = code_modules(ROOT, "soz_train")
     assert not [name for name in train if ".corpora.ieeg" in name or name.endswith(("models.dcrnn", "models.sglc"))]
+    data = [
+        name
+        for name in ("index", "ingest", "clips", "tokens")
+        if "pipeline.settings.soz" in code_modules(ROOT, f"soz_{name}")
+    ]
+    assert data == []  # another option of the trainings moves no data
     for stage in ("soz_index", "soz_tokens", "soz_train"):  # a new run, or a new one of its checks, reruns nothing
         assert "pipeline.settings.soz_runs" not in code_modules(ROOT, stage)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config
-from pipeline.settings.soz import SozTokens
+from pipeline.settings.soz_data import SozTokens
 from workflow.lib.soz import dealt_name, tokens_name
 
 

@@ -15,7 +15,8 @@ from pipeline.corpora.shards import read_manifest
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
-from pipeline.settings.soz import SozFolds, SozTokens
+from pipeline.settings.soz import SozFolds
+from pipeline.settings.soz_data import SozTokens
 from pipeline.settings.soz_runs import SozConfig
 from workflow.lib.corpus import Corpora
 from workflow.lib.paths import Paths
