@@ -69,7 +69,9 @@ def _view(axes: Axes, placed: pd.DataFrame, across: str, up: str) -> None:
     axes.grid(color="#eeeeee", linewidth=0.5)
 
 
-def shaft_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: int) -> Shown:
+def shaft_picture(
+    own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: int, title: str = "The implant shaft by shaft"
+) -> Shown:
     """One row a shaft, one cell a contact in the order of its numbers: needs no coordinates."""
     lines = list(dict.fromkeys(own["line"]))
     cells = pd.concat([_numbered(own[own["line"] == line], row) for row, line in enumerate(lines)])
@@ -95,7 +97,7 @@ def shaft_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: int)
     )
     alt = f"Grid of contacts by shaft; most probable: {named(own)}."
     name = f"{patient}-shafts"
-    return Shown(_picture(name, "The implant shaft by shaft", caption, alt, own, png), own[COLUMNS])
+    return Shown(_picture(name, title, caption, alt, own, png), own[COLUMNS])
 
 
 def _numbered(shaft: pd.DataFrame, row: int) -> pd.DataFrame:

@@ -1,10 +1,10 @@
 """Made-up results of a SOZ run, in the files that its stages write: two folds, two seeds, every kind of patient.
 
-P1: depth electrodes, two seizures, found. P2: no coordinates, interictal clips alone, nobody marked anything. P3: a grid
+P1: depth electrodes, two seizures, found. P2: no coordinates, interictal clips alone, nobody marked anything. P3: grid
 recorded at 256 Hz, everything wrong. P4: no clip at all. P5: one seizure alone, every contact marked.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from pipeline.explain.soz_graph_store import CONTACTS, PatientGraphs, write_grap
 from pipeline.explain.soz_shafts import COLUMNS as SHAFTS
 from pipeline.metrics.soz_contacts import BOTH, contact_scores, over_seeds, ranks
 from pipeline.report.soz_patient import PatientFiles
-from pipeline.store import write_json, write_table, writing_store
+from pipeline.store import read_tables, write_json, write_table, writing_store
 from pipeline.training.soz_calibration import Calibrator
+from pipeline.training.soz_folds import COLUMNS as FOLDS
+from pipeline.training.soz_folds import fold_hash
 
 BANDS, FRAMES, LAYERS, HEADS = 32, 35, 2, 2
 REPORT = {"title": "Ictograph", "example_clips": 1, "dpi": 50, "max_mb": 20.0}
@@ -121,7 +123,7 @@ def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int
             folder.mkdir(parents=True, exist_ok=True)
             table = pd.concat([pd.DataFrame(), *(predictions_of(fact, seed) for fact in own if fact.phases)])
             parts.append(table)
-            _write_model(folder, own, table, fold=fold, seed=seed, layers=layers)
+            _write_model(folder, facts, table, fold=fold, seed=seed, layers=layers)
             for name, ending in (("predictions", "parquet"), ("cards", "json"), ("attention", "zarr.zip"),
                                  ("shafts", "parquet")):  # fmt: skip
                 paths[name].append(folder / f"{name}.{ending}")
@@ -130,14 +132,18 @@ def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int
     return PatientFiles(channels=root / "channel_soz.tsv", **paths, **tables)
 
 
-def _write_model(folder: Path, own: list[Fact], table: pd.DataFrame, *, fold: int, seed: int, layers: int) -> None:
-    types = {"soz": "boolean", "resected": "boolean"}
+def _write_model(
+    folder: Path, facts: tuple[Fact, ...], table: pd.DataFrame, *, fold: int, seed: int, layers: int
+) -> None:
+    own, types = [fact for fact in facts if fact.fold == fold], {"soz": "boolean", "resected": "boolean"}
     empty = pd.DataFrame(columns=["patient", "part", "clip", "channel", "phase", "condition", "p_cal", "fold", "seed"])
     write_table(folder / "predictions.parquet", table.astype(types).reset_index(drop=True) if len(table) else empty)
+    folds = folds_of(facts)
+    hash_of_fold = fold_hash(folds[folds["fold"] == fold])
     card = {
-        "fold": fold, "seed": seed, "threshold": 0.4, "calibrator": CALIBRATOR, "fold_hash": f"{fold}" * 32,
+        "fold": fold, "seed": seed, "threshold": 0.4, "calibrator": CALIBRATOR, "fold_hash": hash_of_fold,
         "model_hash": f"{seed}" * 32, "patients": {"train": [], "inner": [], "test": [fact.name for fact in own]},
-        "settings": {"model": {"layers": layers}},
+        "settings": {"model": {"layers": layers}}, "parameters": 7,
     }  # fmt: skip
     write_json(folder / "cards.json", card)
     drawn = (
@@ -192,12 +198,12 @@ def _write_index(root: Path, facts: tuple[Fact, ...]) -> dict[str, list[Path]]:
     """Index tables, tokens and rows, as one shard."""
     names = ("recordings", "contacts", "patients", "seizures", "findings", "rows", "tokens")
     made = {name: root / f"train-00.{name}.parquet" for name in names} | {"tokens": root / "tokens.zarr.zip"}
-    recordings = [{"recording": clip.split("/")[0], "patient": fact.name, "synthetic": False}
+    recordings = [{"recording": clip.split("/")[0], "patient": fact.name, "synthetic": False, "rate_hz": 512.0}
                   for fact in facts for clip, _, _ in clips_of(fact)]  # fmt: skip
     write_table(made["recordings"], pd.DataFrame(recordings).drop_duplicates())
     write_table(made["contacts"], pd.concat([contacts_of(fact) for fact in facts], ignore_index=True))
-    patients = [{"patient": fact.name, "implant": fact.implant, "engel": "1A", "outcome": "good", "age": np.nan}
-                for fact in facts]  # fmt: skip
+    about = {"engel": "1A", "outcome": "good", "lesion": "", "age": np.nan}
+    patients = [{"patient": fact.name, "implant": fact.implant} | about for fact in facts]
     write_table(made["patients"], pd.DataFrame(patients))
     seizures = [{"recording": clip.split("/")[0], "channel": "TERM", "onset_s": 65.0, "offset_s": 95.0, "code": "seiz"}
                 for fact in facts for clip, phase, _ in clips_of(fact) if phase == "ictal"]  # fmt: skip
@@ -229,6 +235,37 @@ def _write_tokens(store: Path, rows: Path, facts: tuple[Fact, ...]) -> None:
     write_table(rows, pd.concat(tables, ignore_index=True))
 
 
-def without(name: str) -> Fact:
-    """The made-up patient of that name."""
-    return replace(next(fact for fact in PATIENTS if fact.name == name))
+def folds_of(facts: tuple[Fact, ...]) -> pd.DataFrame:
+    """folds.parquet: everybody is tested once, and trains the other fold."""
+    rows = [
+        {"fold": fold, "patient": fact.name, "part": "test" if fact.fold == fold else "train", "soz": True,
+         "strict": True, "implant": fact.implant, "outcome": "good", "corpus": "made-up"}
+        for fold in (0, 1) for fact in facts
+    ]  # fmt: skip
+    return pd.DataFrame(rows)[list(FOLDS)].astype(FOLDS)
+
+
+def evaluation_options(root: Path, files: PatientFiles, facts: tuple[Fact, ...] = PATIENTS) -> dict[str, Any]:
+    """Options of the stage soz_evaluate on these results; writes folds and one baseline, which is noise."""
+    write_table(root / "folds.parquet", folds_of(facts))
+    table = read_tables(list(files.predictions)).query("seed == 0")
+    noise = np.random.default_rng(0).normal(size=len(table))
+    write_table(root / "baselines.parquet", table.assign(baseline="noise", logit=noise, p_raw=np.nan, p_cal=np.nan))
+    names = ("predictions", "cards", "contacts", "patients", "recordings", "findings")
+    own = {name: getattr(files, name) for name in names}
+    return own | {"baselines": root / "baselines.parquet", "folds": root / "folds.parquet", "out": root}
+
+
+def cohort_options(root: Path, files: PatientFiles) -> dict[str, Any]:
+    """Options of the stage soz_cohort_page on what soz_evaluate wrote; writes measures of attention."""
+    about = {"patient": "P1", "condition": "ictal", "graph": "attention", "layer": 0, "head": 0, "source_auroc": 0.7}
+    write_table(root / "measures.parquet", pd.DataFrame([about, about | {"graph": "untrained", "source_auroc": 0.5}]))
+    hidden = {"patient": "P1", "condition": "ictal", "clip": "c", "value": 0.1, "null_mean": 0.0}
+    kinds = {"rollout": True, "largest": False, "shaft": None}
+    rows = [hidden | {"kind": kind, "failed": failed} for kind, failed in kinds.items()]
+    write_table(root / "faithfulness.parquet", pd.DataFrame(rows).astype({"failed": "boolean"}))
+    one = {name: root / f"{name}.parquet" for name in ("metrics", "comparisons", "folds", "measures", "faithfulness")}
+    return one | {
+        "channels": root / "channel_soz.tsv", "summary": root / "cohort.json", "patients": list(files.patients),
+        "recordings": list(files.recordings), "ablations": root / "ablations.tsv", "out": root / "index.html",
+    }  # fmt: skip

@@ -280,17 +280,26 @@ class SozInputs:
         }
 
     def of_cohort_page(self, wildcards: Any) -> dict[str, Any]:
-        """All that the page of the cohort shows."""
+        """All that the page of the cohort shows, but for ablations: it shows those that are there."""
         self.check(wildcards.corpus)
         folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
-        named = ("metrics.parquet", "comparisons.parquet", "cohort.json", "channel_soz.tsv")
+        named = {"metrics": "metrics.parquet", "comparisons": "comparisons.parquet", "summary": "cohort.json"}
         return {
-            **{name.split(".")[0]: folder + name for name in named},
+            **{name: folder + file for name, file in (named | {"channels": "channel_soz.tsv"}).items()},
+            **self.tables("patients", "recordings"),
             "folds": self.folds_file(wildcards.run),
             "measures": self.models(wildcards.run, "attention.parquet"),
             "faithfulness": self.models(wildcards.run, "faithfulness.parquet"),
-            "histories": self.models(wildcards.run, "history.parquet"),
         }
+
+    def ablations_file(self) -> str:
+        """Table of the target soz_ablations."""
+        return self.paths.of("soz/ablations.tsv").format(corpus=self.config.soz.corpus)
+
+    def ablations_digest(self) -> str:
+        """Of the table if it is there: another one makes the page anew, and asking for the page makes no ablation."""
+        path = Path(self.ablations_file())
+        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else "none"
 
     def page_files(self, run: str) -> list[str]:
         """Everything of the target `soz`: the cohort page, a page and graphs of every patient, the derivative."""

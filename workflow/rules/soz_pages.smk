@@ -43,8 +43,14 @@ rule soz_cohort_page:
     params:
         settings=settings(job_settings_soz.soz_page, "run"),
         code=code("soz_cohort_page"),
+        ablations=SOZ_PATHS.of("soz/ablations.tsv"),  # no input: the page is built without them, too
+        ablations=lambda wildcards: SOZ.ablations_file(),
+        ablated=lambda wildcards: SOZ.ablations_digest(),
     message:
         "{wildcards.corpus}: the page of the cohort, {wildcards.run}"
     shell:
         "python -m pipeline.stages.soz_cohort_page --settings {params.settings:q} --code {params.code} --log {log}"
-        " --metrics {input.metrics} --out {output.page}"
+        " --metrics {input.metrics} --comparisons {input.comparisons} --channels {input.channels} --folds {input.folds}"
+        " --summary {input.summary} --measures {input.measures} --faithfulness {input.faithfulness}"
+        " --patients {input.patients} --recordings {input.recordings} --ablations {params.ablations}"
+        " --out {output.page}"
