@@ -43,7 +43,6 @@ rule soz_cohort_page:
     params:
         settings=settings(job_settings_soz.soz_page, "run"),
         code=code("soz_cohort_page"),
-        ablations=SOZ_PATHS.of("soz/ablations.tsv"),  # no input: the page is built without them, too
         ablations=lambda wildcards: SOZ.ablations_file(),
         ablated=lambda wildcards: SOZ.ablations_digest(),
     message:
