@@ -13,6 +13,7 @@ SECOND_RUN_SOZ = 2  # SOZ contacts that are left in a run that disagrees (HUP180
 MISSING_SHARE = 0.2  # of the contacts without coordinates
 UNPARSED = "LAMY"  # a contact with no number
 ACCENT = "é"  # of a shaft whose EDF labels are Latin-1
+UNPARSED_PLACE, MIXED_PLACE, EMPTY_PLACE, FLAT_PLACE = 0, 1, 2, -1  # of `plain_contact`
 HEART, SCALP = ("EKG1", "EKG2"), "FZ"
 
 
@@ -24,13 +25,14 @@ class Row:
     kind: str  # SEEG ECOG ECG
     bad: bool
     labels: tuple[str, ...] = ()  # resect, soz
+    times_rate: int = 1  # of the patient's rate
 
 
 def contact_names(patient: MadePatient) -> tuple[str, ...]:
     """Names of the contacts in EDF, channels.tsv and electrodes.tsv."""
     names = list(patient.implant.names)
     if "name_parse" in patient.traps:
-        names[_plain_contact(patient)] = _styled(UNPARSED, patient.implant)
+        names[plain_contact(patient, UNPARSED_PLACE)] = _styled(UNPARSED, patient.implant)
     if "label_text" in patient.traps:
         shaft = patient.implant.shafts[0]
         first = [own == shaft for own in patient.implant.shafts]
@@ -51,6 +53,9 @@ def rows_of(patient: MadePatient, run: Run, marked: tuple[bool, ...]) -> list[Ro
         Row(name, kind, bool(bad), tuple(label for label, on in (("resect", resected), ("soz", soz)) if on))
         for name, bad, resected, soz in zip(contact_names(patient), patient.bad, patient.resected, marked, strict=True)
     ]
+    if is_faulty(patient, run, "mixed_rates"):
+        place = plain_contact(patient, MIXED_PLACE)
+        rows[place] = replace(rows[place], times_rate=2)
     heart = [Row(name, kind if as_brain else "ECG", as_brain) for name in extra_names(patient)[: len(HEART)]]
     rows += heart + [Row(name, kind, False) for name in extra_names(patient)[len(HEART) :]]
     if run.trap == "name_order_stop":
@@ -90,18 +95,18 @@ def without_coordinates(patient: MadePatient) -> tuple[bool, ...]:
         return (False,) * n
     draw = generator(patient.number, "ieeg", "missing")
     left_out = np.isin(np.arange(n), draw.choice(n, max(2, round(MISSING_SHARE * n)), replace=False))
-    left_out[_plain_contact(patient)] = True  # good: the check counts good contacts
+    left_out[plain_contact(patient, UNPARSED_PLACE)] = True  # good: the check counts good contacts
     return tuple(bool(one) for one in left_out)
 
 
-def flat_contact(patient: MadePatient) -> int:
-    """The contact that shows nothing where that is the trap: the last that is neither bad nor marked."""
-    return int(np.flatnonzero(~patient.bad & ~patient.marked)[-1])
+def is_faulty(patient: MadePatient, run: Run, trap: str) -> bool:
+    """Whether a fault of single contacts is in this run: in the first of each task."""
+    return trap in patient.traps and run.number == 1
 
 
-def _plain_contact(patient: MadePatient) -> int:
-    """The first contact that is neither bad nor marked."""
-    return int(np.flatnonzero(~patient.bad & ~patient.marked)[0])
+def plain_contact(patient: MadePatient, place: int) -> int:
+    """A contact that is neither bad nor marked, counted among these."""
+    return int(np.flatnonzero(~patient.bad & ~patient.marked)[place])
 
 
 def _styled(name: str, implant: Implant) -> str:

@@ -2,18 +2,25 @@
 
 import hashlib
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from pipeline.corpora.ieeg_made import side_files
 from pipeline.corpora.ieeg_made.channels import (
+    EMPTY_PLACE,
+    FLAT_PLACE,
+    MIXED_PLACE,
     contact_names,
     extra_names,
-    flat_contact,
+    is_faulty,
     is_foreign,
     marked_in,
+    plain_contact,
     reversed_order,
     rows_of,
     without_coordinates,
@@ -79,17 +86,41 @@ def _write_edf(path: Path, patient: MadePatient, run: Run, made: Made) -> None:
     labels = [*contact_names(patient), *extra_names(patient)]
     if run.trap == "duplicate_labels":
         labels[1] = labels[0]
-    signals = [*made.contacts, *made.extra]
-    if "flat_signal" in patient.traps and run.number == 1:
-        signals[flat_contact(patient)] = np.zeros_like(signals[0])
     plain = [label.encode("ascii", "replace").decode() for label in labels]
-    channels = [Channel(label, row, patient.rate_hz) for label, row in zip(plain, signals, strict=True)]
+    rows = [*made.contacts, *made.extra]
+    channels = [Channel(label, row, patient.rate_hz) for label, row in zip(plain, rows, strict=True)]
+    for trap, place, change in FAULTS:
+        if is_faulty(patient, run, trap):
+            host = plain_contact(patient, place)
+            channels[host] = change(channels[host])
     write_signals(path, channels, scale=SCALE, clock=MIDNIGHT)
     if plain != labels:
         content = bytearray(path.read_bytes())
         fields = b"".join(label.encode("latin-1").ljust(LABEL_BYTES) for label in labels)
         content[LABELS_AT : LABELS_AT + len(fields)] = fields
         write_bytes(path, bytes(content))
+
+
+def _flat(channel: Channel) -> Channel:
+    return replace(channel, samples=np.zeros_like(channel.samples))
+
+
+def _twice_as_fast(channel: Channel) -> Channel:
+    """The same signal at twice the rate."""
+    samples = resample_poly(channel.samples, 2, 1).astype(np.float32)
+    return replace(channel, samples=samples, rate_hz=2 * channel.rate_hz)
+
+
+def _without_range(channel: Channel) -> Channel:
+    """Digital limits that are one number: how much a step is cannot be known."""
+    return replace(channel, scale=Scale(SCALE.physical, (0, 0)))
+
+
+FAULTS: tuple[tuple[str, int, Callable[[Channel], Channel]], ...] = (
+    ("flat_signal", FLAT_PLACE, _flat),
+    ("mixed_rates", MIXED_PLACE, _twice_as_fast),
+    ("empty_range", EMPTY_PLACE, _without_range),
+)
 
 
 def _patient_truth(patient: MadePatient) -> dict[str, object]:

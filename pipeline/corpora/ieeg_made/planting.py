@@ -6,11 +6,15 @@ import numpy as np
 
 from pipeline.corpora.ieeg_made import side_files
 from pipeline.corpora.ieeg_made.channels import (
+    EMPTY_PLACE,
+    FLAT_PLACE,
+    MIXED_PLACE,
     contact_names,
     extra_names,
-    flat_contact,
+    is_faulty,
     is_foreign,
     marked_in,
+    plain_contact,
     reversed_order,
     without_coordinates,
 )
@@ -21,6 +25,9 @@ from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 
 PARTICIPANTS = "participants.tsv"
 SPELLINGS = {"plain": "", "padded": "padded", "clinical": "padded,prefix", "region": "hyphen"}  # of implants.STYLES
+FAULTS = {  # of single contacts: which one, and what is wrong with it
+    "flat_signal": (FLAT_PLACE, "flat"), "mixed_rates": (MIXED_PLACE, "rates"), "empty_range": (EMPTY_PLACE, "range"),
+}  # fmt: skip
 FOREIGN = ("bom", "crlf", "number", "quoted")  # what must be read leniently in a table that a spreadsheet saved
 
 
@@ -83,18 +90,20 @@ def _of_text(patient: MadePatient, runs: Sequence[Run]) -> list[Trap]:
 
 def _of_run(patient: MadePatient, run: Run) -> list[Trap]:
     """Faults of one recording."""
-    name, first = f"{folder(patient)}/{stem(patient, run)}", run.number == 1
+    name = f"{folder(patient)}/{stem(patient, run)}"
     rows = {
         ("_events.tsv", "short_seizure"): f"{run.seizure_s:g}" if 0 < run.seizure_s < SHORT_S else "",
         ("_channels.tsv", "label_run_disagreement"): _fewer(patient, run),
         ("_channels.tsv", "name_order"): _order(patient, run),
         ("_ieeg.edf", "low_rate"): _low(patient, run),
         ("_ieeg.edf", "annex_pointer"): "link" if run.trap == "annex_pointer" else "",
-        ("_ieeg.edf", "edf_header"): _header(patient, run, first),
+        ("_ieeg.edf", "edf_header"): _header(patient, run),
     }
     found = [(name + ending, check, detail) for (ending, check), detail in rows.items() if detail]
-    if "flat_signal" in patient.traps and first:
-        found.append((f"{name}_ieeg.edf", "edf_header", f"flat {contact_names(patient)[flat_contact(patient)]}"))
+    for trap, (place, detail) in FAULTS.items():
+        if is_faulty(patient, run, trap):
+            host = contact_names(patient)[plain_contact(patient, place)]
+            found.append((f"{name}_ieeg.edf", "edf_header", f"{detail} {host}"))
     return [Trap(patient.participant, *row) for row in found]
 
 
@@ -114,7 +123,7 @@ def _order(patient: MadePatient, run: Run) -> str:
     return "reversed" if reversed_order(patient, run) else ""
 
 
-def _header(patient: MadePatient, run: Run, first: bool) -> str:
+def _header(patient: MadePatient, run: Run) -> str:
     if run.trap == "duplicate_labels":
         return "duplicate"
-    return "latin-1" if "label_text" in patient.traps and first else ""
+    return "latin-1" if is_faulty(patient, run, "label_text") else ""

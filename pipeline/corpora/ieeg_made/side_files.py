@@ -27,13 +27,14 @@ BOM = "\ufeff"
 
 def channels_text(rows: Sequence[Row], patient: MadePatient, *, foreign: bool) -> str:
     """channels.tsv; `foreign`: as a spreadsheet saves it (BOM, CRLF, quoted lists, 512.0)."""
-    rate = f"{patient.rate_hz}.0" if foreign else str(patient.rate_hz)
+    ending = ".0" if foreign else ""
     quote = '"' if foreign else ""
     lines = ["\t".join(CHANNEL_COLUMNS)]
     for row in rows:
         told = ",".join(row.labels)
         told = f"{quote}{told}{quote}" if "," in told else told or "n/a"
         status = "bad" if row.bad else "good"
+        rate = f"{row.times_rate * patient.rate_hz}{ending}"
         cells = (row.name, row.kind, "µV", "0", str(patient.rate_hz // 2), "synthetic", rate, status, told)
         lines.append("\t".join(cells))
     return BOM + "\r\n".join(lines) + "\r\n" if foreign else "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ HOSTS: dict[int, tuple[str, ...]] = {
     3: ("xyz_missing", "name_parse"),
     4: ("name_order", "name_order_stop"),
     5: ("low_rate", "annex_pointer"),
-    6: ("ictal_missing", "duplicate_labels"),
+    6: ("ictal_missing", "duplicate_labels", "mixed_rates", "empty_range"),
     7: ("interictal_missing", "text_format", "label_text", "flat_signal"),
 }
 COLUMNS = ("participant", "file", "check", "detail")
