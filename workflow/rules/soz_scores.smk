@@ -28,6 +28,7 @@ rule soz_evaluate:
     output:
         channels=SOZ_PATHS.soz + "channel_soz.tsv",
         sidecar=SOZ_PATHS.soz + "channel_soz.json",
+        dataset=SOZ_PATHS.soz + "dataset_description.json",
         description=SOZ_PATHS.soz + "dataset_description.json",
         metrics=SOZ_PATHS.soz + "metrics.parquet",
         cohort=SOZ_PATHS.soz + "cohort.json",
@@ -56,7 +57,7 @@ rule soz_ablations:
     input:
         **SOZ.of_ablations(),
     output:
-        table=SOZ_PATHS.of("soz/ablations.tsv").format(corpus=CFG.soz.corpus),
+        table=SOZ.ablations_file(),
     log:
         f"{CFG.results}/{CFG.soz.corpus}/logs/soz_ablations.log",
     benchmark:
