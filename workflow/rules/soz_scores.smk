@@ -28,7 +28,6 @@ rule soz_evaluate:
     output:
         channels=SOZ_PATHS.soz + "channel_soz.tsv",
         sidecar=SOZ_PATHS.soz + "channel_soz.json",
-        dataset=SOZ_PATHS.soz + "dataset_description.json",
         description=SOZ_PATHS.soz + "dataset_description.json",
         metrics=SOZ_PATHS.soz + "metrics.parquet",
         cohort=SOZ_PATHS.soz + "cohort.json",
