@@ -1,7 +1,7 @@
 """What attention graphs of the SOZ arm cost: `python -m benchmarks.soz_attention [--contacts 120]` (docs/soz.md).
 
 Nothing is compared here: the measured pieces of the stage `soz_attention`, on noise of the default encoder's size, and
-what they add up to for ds004100 (57 patients; 1583 scored ictal-side and 888 interictal clips, spec soz.md, section 8).
+what they add up to for ds004100 (57 patients; 208 ictal and 888 interictal clips, spec soz.md, section 8).
 Seconds are of the processor: set OMP_NUM_THREADS=1.
 """
 
@@ -29,7 +29,7 @@ MODEL = SozModel(
     width=64, heads=8, layers=2, feedforward=128, dropout=0.3, projection=64, phase=True, position=False,
     baseline_ratio=True,
 )  # fmt: skip
-PATIENTS, CLIPS, CONDITIONS, FEW = 57, 1583 + 888, 2, 3
+PATIENTS, CLIPS, CONDITIONS, FEW = 57, 208 + 888, 2, 3
 RATE_HZ, LENGTH_S, PERMUTATIONS, MASKS = 512, 35, 1000, 200
 
 

@@ -150,8 +150,8 @@ def node_table(graphs: PatientGraphs, origin: Origin, layer: int, head: int) -> 
 
 
 def texts(values: Floats) -> list[str]:
-    """Five digits; unknown: n/a."""
-    return [UNKNOWN if text == "nan" else text for text in np.char.mod("%.5g", values).tolist()]
+    """Four digits, as float16 holds; unknown: n/a."""
+    return [UNKNOWN if text == "nan" else text for text in np.char.mod("%.4g", values).tolist()]
 
 
 def _nodes(table: pd.DataFrame) -> Iterator[str]:

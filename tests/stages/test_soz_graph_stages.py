@@ -241,8 +241,8 @@ def test_tsv(made: Made) -> None:
     assert table["convention"].value_counts().to_dict() == {"attention": 42, "information": 42}
     A = graphs(made, "P1")[0].A[1, 0]
     edge = table[(table["source"] == "A&<1") & (table["target"] == "B1")].set_index("convention")
-    assert edge.loc["attention", "weight"] == pytest.approx(A[0, 4], rel=1e-4)
-    assert edge.loc["information", "weight"] == pytest.approx(A[4, 0], rel=1e-4)
+    assert edge.loc["attention", "weight"] == pytest.approx(A[0, 4], rel=1e-3)
+    assert edge.loc["information", "weight"] == pytest.approx(A[4, 0], rel=1e-3)
     assert edge.loc["attention", "distance_mm"] == 20
     assert table[(table["source"] == "A&<2")]["distance_mm"].isna().all()
     back = table[(table["source"] == "B1") & (table["target"] == "A&<1") & (table["convention"] == "attention")]
@@ -257,11 +257,11 @@ def test_graphml_is_read_by_networkx(made: Made) -> None:
     own = graphs(made, "P1")[1]
     G = lift(own.A[0, 1])
     edge = graph["B3"]["A&<1"]
-    assert edge["lift"] == pytest.approx(G[6, 0], rel=1e-4)
+    assert edge["lift"] == pytest.approx(G[6, 0], rel=1e-3)
     assert "distance_mm" not in graph["A&<2"]["B1"]
     node = graph.nodes["A&<1"]
     assert (node["label"], node["p_cal"], node["shaft"]) == (1, 0.25, "A")
-    assert node["c_j"] == pytest.approx(np.nanmean(G[:, 0]), rel=1e-4)
+    assert node["c_j"] == pytest.approx(np.nanmean(G[:, 0]), rel=1e-3)
     assert (graph.graph["C"], graph.graph["seed"], graph.graph["order"]) == (7, 3, "hemisphere, shaft, contact, name")
     assert len(graph.graph["model_hash"]) == 32
     assert list(graph.nodes) == own.contacts["channel"].tolist()
