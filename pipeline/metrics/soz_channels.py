@@ -62,15 +62,16 @@ def place_table(contacts: pd.DataFrame, channels: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pair(by_name: Mapping[Any, dict[Any, Any]], patient: str, channel: str) -> dict[Any, Any]:
-    """Facts of a bipolar channel; only what is known where its contacts are not."""
+    """Facts of a bipolar channel; only what is known where its contacts are not. Its labels are the predictions'."""
+    labels = {"soz": pd.NA, "resected": pd.NA}
     for cut in (k for k, letter in enumerate(channel) if letter == "-"):
         one, other = (by_name.get((patient, name)) for name in (channel[:cut], channel[cut + 1 :]))
         if one is not None and other is not None:
             place = {name: (one[name] + other[name]) / 2 for name in ("x_mm", "y_mm", "z_mm")}
             flags = {name for row in (one, other) for name in str(row["flags"] or "").split(",") if name}
-            return one | place | {"flags": ",".join(sorted(flags))}
+            return one | place | labels | {"flags": ",".join(sorted(flags))}
     unknown = dict.fromkeys(("x_mm", "y_mm", "z_mm"), np.nan) | dict.fromkeys(("shaft", "hemisphere", "region"), "")
-    return unknown | {"contact": pd.NA, "flags": "", "order": len(by_name)}
+    return unknown | labels | {"contact": pd.NA, "flags": "", "order": len(by_name)}
 
 
 def channel_table(

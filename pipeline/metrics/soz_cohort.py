@@ -6,6 +6,7 @@ p patient, i contact.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -42,9 +43,13 @@ def table_of(rows: pd.DataFrame, metric: str, patients: Sequence[str]) -> Floats
 
 def draws_of(n: int, settings: SozEvaluation) -> Floats:
     """(d, p): how often each of n patients was drawn; equal n and seed, equal draws."""
-    rng = np.random.default_rng(settings.seed)
-    blocks = list(patient_weights(np.arange(n), draws=settings.bootstrap, rng=rng)) if n else []
-    return np.concatenate(blocks) if blocks else np.zeros((settings.bootstrap, 0))
+    return _draws(n, settings.bootstrap, settings.seed)
+
+
+@lru_cache(maxsize=64)
+def _draws(n: int, draws: int, seed: int) -> Floats:
+    blocks = list(patient_weights(np.arange(n), draws=draws, rng=np.random.default_rng(seed))) if n else []
+    return np.concatenate(blocks) if blocks else np.zeros((draws, 0))
 
 
 def mean_estimate(values: Floats, settings: SozEvaluation) -> Estimate:

@@ -1,19 +1,17 @@
 """What is pooled over the contacts of all tested patients: calibration, and AUROC as a secondary number.
 
 Whole patients are redrawn, with all of their contacts (spec soz.md, sections 5 and 7). Axes: d draw, s seed, i contact,
-m bin.
+o owner (patient).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.metrics.calibration import binary_brier, calibration_error, equal_mass
-from pipeline.metrics.clip_metrics import Floats, auroc
-from pipeline.metrics.intervals import patient_weights
+from pipeline.metrics.calibration import equal_mass
+from pipeline.metrics.clip_metrics import Floats, auroc, ratio
 from pipeline.metrics.patient_auroc import patient_auroc
 from pipeline.metrics.soz_cohort import UNDEFINED, Estimate, draws_of, estimate_of
 from pipeline.settings.soz import SozEvaluation
@@ -22,36 +20,47 @@ BINS = 10  # of equal mass (spec, section 5)
 POOLED = ("pooled_auroc", "ece_raw", "ece_cal", "brier_raw", "brier_cal")
 NO_PROBABILITY = "the score is no probability"
 
-Statistic = Callable[[NDArray[np.bool_], Floats, Floats], Floats]  # of labels (i,), p (i,) and weights (d, i): (d,)
-
 
 def pooled_estimates(contacts: pd.DataFrame, settings: SozEvaluation) -> dict[str, Estimate]:
     """POOLED, of the labelled contacts of one system and condition (soz_contacts.contact_scores), over seeds."""
-    known = contacts[contacts["soz"].notna()]
+    known = contacts[contacts["soz"].notna()].sort_values(["seed", "patient", "channel"])
     found = {"pooled_auroc": _pooled_auroc(known, settings)}
     for kind in ("raw", "cal"):
-        found[f"ece_{kind}"] = _pooled(known, f"p_{kind}", _ece, settings)
-        found[f"brier_{kind}"] = _pooled(known, f"p_{kind}", binary_brier, settings)
+        errors = _errors(known, f"p_{kind}", settings)
+        found |= {f"{name}_{kind}": estimate for name, estimate in errors.items()}
     return {name: found[name] for name in POOLED}
 
 
-def _ece(positive: NDArray[np.bool_], p: Floats, weights: Floats) -> Floats:
-    return calibration_error(positive, p, weights, equal_mass(p, BINS))
-
-
-def _pooled(known: pd.DataFrame, column: str, statistic: Statistic, settings: SozEvaluation) -> Estimate:
+def _errors(known: pd.DataFrame, column: str, settings: SozEvaluation) -> dict[str, Estimate]:
     n = known["patient"].nunique()
     if known.empty or known[column].isna().any():
-        return Estimate(None, None, None, n, UNDEFINED if known.empty else NO_PROBABILITY)
-    plain, samples = [], []
+        why = UNDEFINED if known.empty else NO_PROBABILITY
+        return dict.fromkeys(("ece", "brier"), Estimate(None, None, None, n, why))
+    weights = np.concatenate([np.ones((1, n)), draws_of(n, settings)])
+    names = np.unique(known["patient"].to_numpy(dtype=object).astype(str))
+    values: dict[str, list[Floats]] = {"ece": [], "brier": []}
     for _, own in known.groupby("seed", sort=True):
-        own = own.sort_values(["patient", "channel"])
+        owner = np.searchsorted(names, own["patient"].to_numpy(dtype=object).astype(str))
         positive, p = own["soz"].to_numpy(dtype=bool), own[column].to_numpy(dtype=np.float64)
-        plain.append(statistic(positive, p, np.ones((1, len(p))))[0])
-        rng = np.random.default_rng(settings.seed)
-        blocks = patient_weights(own["patient"].to_numpy(dtype=object).astype(str), draws=settings.bootstrap, rng=rng)
-        samples.append(np.concatenate([statistic(positive, p, weights) for weights in blocks]))
-    return estimate_of(float(np.mean(plain)), np.stack(samples), n, settings)
+        for name, found in calibration_draws(positive, p, owner, weights).items():
+            values[name].append(found)
+    stacks = {name: np.stack(found) for name, found in values.items()}
+    return {name: estimate_of(float(own[:, 0].mean()), own[:, 1:], n, settings) for name, own in stacks.items()}
+
+
+def calibration_draws(
+    positive: NDArray[np.bool_], p: Floats, owner: NDArray[np.integer], weights: Floats
+) -> dict[str, Floats]:
+    """`ece` and `brier` (d,) of contacts (i,), where patient o was drawn weights (d, o) times.
+
+    The same as calibration_error and binary_brier of calibration.py, from sums by patient: a bin's n |mean p - share|
+    is |sum of p - positives|. Bins are of equal mass, made once from all contacts, as there.
+    """
+    n_owners, cell = weights.shape[1], owner * BINS + equal_mass(p, BINS)
+    gaps = np.bincount(cell, weights=p - positive, minlength=n_owners * BINS).reshape(n_owners, BINS)
+    squares = np.bincount(owner, weights=(p - positive) ** 2, minlength=n_owners)
+    n = weights @ np.bincount(owner, minlength=n_owners)
+    return {"ece": ratio(np.abs(weights @ gaps).sum(axis=1), n), "brier": ratio(weights @ squares, n)}
 
 
 def _pooled_auroc(known: pd.DataFrame, settings: SozEvaluation) -> Estimate:

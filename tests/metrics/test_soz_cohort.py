@@ -1,0 +1,230 @@
+"""Cohort means, exclusions, comparisons, calibration and strata of the SOZ arm against plain oracles."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wilcoxon
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from soz_predictions import facts, places, predictions
+
+from pipeline.metrics.calibration import binary_brier, calibration_error, equal_mass
+from pipeline.metrics.soz_cohort import NO_CHANGE, mean_estimate, paired, separation
+from pipeline.metrics.soz_contacts import contact_scores
+from pipeline.metrics.soz_evaluation import (
+    MODEL,
+    comparisons_table,
+    headline,
+    metrics_table,
+    patient_values,
+)
+from pipeline.metrics.soz_patients import NO_CLIP, NO_RESECTION, NO_SCORE, ONE_CLASS, UNLABELLED, patient_rows
+from pipeline.metrics.soz_pooled import calibration_draws, pooled_estimates, reliability_table
+from pipeline.settings.soz import SozEvaluation
+
+SETTINGS = SozEvaluation(bootstrap=300, confidence=0.95, seed=0)
+
+
+def rows_of(table: pd.DataFrame) -> pd.DataFrame:
+    return patient_rows(contact_scores(table), facts(table), places(table))
+
+
+def value(rows: pd.DataFrame, patient: str, metric: str, condition: str = "both") -> tuple[float, str]:
+    own = rows[(rows["patient"] == patient) & (rows["metric"] == metric) & (rows["condition"] == condition)]
+    assert len(own) == 1
+    return float(own["value"].iloc[0]), str(own["reason"].iloc[0])
+
+
+def test_patient_values_are_scikit_learns_and_missing_conditions_say_so() -> None:
+    table = predictions(4, conditions={"P01": ("interictal",), "P02": ("ictal",)})
+    rows, contacts = rows_of(table), contact_scores(table)
+    for patient in ("P00", "P01", "P02", "P03"):
+        own = contacts[(contacts["patient"] == patient) & (contacts["condition"] == "both")]
+        expected = roc_auc_score(own["soz"].astype(bool), own["logit"])
+        assert value(rows, patient, "auroc") == (pytest.approx(expected), "")
+        mass = own["p_cal"][own["resected"].astype(bool)].sum() / own["p_cal"].sum()
+        assert value(rows, patient, "resected_mass")[0] == pytest.approx(mass)
+    assert value(rows, "P01", "auroc", "ictal")[1] == NO_CLIP
+    assert value(rows, "P02", "auroc", "interictal")[1] == NO_CLIP
+    assert value(rows, "P01", "auroc", "interictal") == value(rows, "P01", "auroc", "both")
+
+
+def test_nobody_disappears() -> None:
+    table = predictions(4, unlabelled=["P01"], one_class=["P02"])
+    table = table.assign(resected=table["resected"].where(table["patient"] != "P03", False))
+    everybody = pd.concat([facts(table), pd.DataFrame([{"patient": "P09", "fold": 1}])], ignore_index=True)
+    rows = patient_rows(contact_scores(table), everybody, places(table))
+    found = {patient: value(rows, patient, "auroc")[1] for patient in ("P00", "P01", "P02", "P03", "P09")}
+    assert found == {"P00": "", "P01": UNLABELLED, "P02": ONE_CLASS, "P03": "", "P09": NO_SCORE}
+    assert value(rows, "P03", "resected_mass")[1] == NO_RESECTION
+    metrics = metrics_table({MODEL: rows}, {MODEL: contact_scores(table)}, facts(table), SETTINGS)
+    assert headline(metrics, "auroc")["n_patients"] == 2
+    assert headline(metrics, "auroc")["n_excluded"] == 2
+    good = [value(rows, patient, "auroc")[0] for patient in ("P00", "P03")]
+    assert headline(metrics, "auroc")["value"] == pytest.approx(np.mean(good))
+
+
+def test_interval_of_a_mean_is_that_of_a_slow_patient_bootstrap() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(1, 15))
+    values[0, 3] = np.nan
+    found = mean_estimate(values, SozEvaluation(bootstrap=6000, confidence=0.9, seed=0))
+    known, slow = values[0][np.isfinite(values[0])], []
+    for _ in range(6000):
+        slow.append(known[rng.integers(0, len(known), len(known))].mean())
+    assert found.n_patients == 14
+    assert found.value == pytest.approx(known.mean())
+    assert [found.low, found.high] == pytest.approx(np.quantile(slow, [0.05, 0.95]), abs=0.01)
+
+
+def test_one_patient_has_a_mean_and_no_interval_and_none_has_neither() -> None:
+    one = mean_estimate(np.array([[0.7, np.nan]]), SETTINGS)
+    assert (one.value, one.low, one.n_patients) == (0.7, None, 1)
+    assert one.reason
+    none = mean_estimate(np.full((2, 3), np.nan), SETTINGS)
+    assert (none.value, none.n_patients) == (None, 0)
+
+
+def test_paired_differences_are_wilcoxons_over_patients_that_both_have() -> None:
+    rng = np.random.default_rng(1)
+    first, second = rng.uniform(size=(1, 12)), rng.uniform(size=(1, 12))
+    first[0, 2] = second[0, 5] = np.nan
+    found = paired(first, second, SETTINGS)
+    d = (first - second)[0]
+    d = d[np.isfinite(d)]
+    assert found.estimate.n_patients == found.n_differ == 10
+    assert found.estimate.value == pytest.approx(d.mean())
+    assert found.p == pytest.approx(wilcoxon(d).pvalue)
+    same = paired(first, first, SETTINGS)
+    assert (same.p, same.estimate.value, same.reason) == (None, 0.0, NO_CHANGE)
+
+
+def test_holm_is_within_metric_and_condition() -> None:
+    effects = {MODEL: 1.5, "one": 0.0, "two": -0.5, "three": 0.8}
+    systems = {
+        name: rows_of(predictions(8, effect=effect, random=k)) for k, (name, effect) in enumerate(effects.items())
+    }
+    table = comparisons_table(systems, MODEL, SETTINGS)
+    for _, own in table.groupby(["metric", "condition"]):
+        p = own["p"].to_numpy()
+        order, largest, expected = np.argsort(p), 0.0, np.zeros(3)
+        for rank, place in enumerate(order):
+            largest = max(largest, min(1.0, (3 - rank) * p[place]))
+            expected[place] = largest
+        np.testing.assert_allclose(own["p_holm"], expected)
+        assert set(own["n_comparisons"]) == {3}
+    auroc = table[(table["metric"] == "auroc") & (table["condition"] == "both")].set_index("second")
+    assert auroc.loc["one", "difference"] > 0.2
+    assert auroc.loc["one", "low"] > 0
+
+
+def test_seeds_of_a_pair_are_means() -> None:
+    three, one = rows_of(predictions(6, seeds=(0, 1, 2))), rows_of(predictions(6, random=4))
+    table = comparisons_table({MODEL: three, "one": one}, MODEL, SETTINGS, metrics=["auroc"], conditions=["both"])
+    own = three[(three["metric"] == "auroc") & (three["condition"] == "both")]
+    assert table["value_first"].iloc[0] == pytest.approx(own["value"].mean())
+
+
+def test_calibration_error_is_a_loop_over_ten_equal_masses_and_brier_scikit_learns() -> None:
+    contacts = contact_scores(predictions(12, random=3))
+    own = contacts[contacts["condition"] == "both"]
+    found = pooled_estimates(own, SETTINGS)
+    p, y = own["p_cal"].to_numpy(), own["soz"].to_numpy(dtype=bool)
+    assert found["brier_cal"].value == pytest.approx(brier_score_loss(y, p))
+    assert found["pooled_auroc"].value == pytest.approx(roc_auc_score(y, p))
+    n, order, total = len(p), np.argsort(p), 0.0
+    masses = [[k for k in range(n) if k * 10 // n == m] for m in range(10)]
+    for mass in masses:
+        rows = order[mass]
+        total += len(mass) / n * abs(p[rows].mean() - y[rows].mean())
+    assert found["ece_cal"].value == pytest.approx(total)
+    table = reliability_table(own, "p_cal")
+    assert [row["n_contacts"] for row in table] == [len(mass) for mass in masses]
+    assert table[3]["observed"] == pytest.approx(y[order[masses[3]]].mean())
+    assert found["ece_cal"].low <= found["ece_cal"].high  # type: ignore[operator]
+
+
+def test_calibration_by_patient_sums_is_that_of_contact_weights() -> None:
+    rng = np.random.default_rng(5)
+    p, owner = rng.uniform(size=80), rng.integers(0, 7, 80)
+    positive, weights = rng.uniform(size=80) < p, rng.integers(0, 4, (30, 7)).astype(float)
+    found = calibration_draws(positive, p, owner, weights)
+    spread = weights[:, owner]
+    np.testing.assert_allclose(found["ece"], calibration_error(positive, p, spread, equal_mass(p, 10)))
+    np.testing.assert_allclose(found["brier"], binary_brier(positive, p, spread))
+
+
+def test_a_score_that_is_no_probability_has_no_calibration() -> None:
+    contacts = contact_scores(predictions(4).assign(p_raw=np.nan, p_cal=np.nan))
+    found = pooled_estimates(contacts[contacts["condition"] == "both"], SETTINGS)
+    assert found["ece_cal"].value is None
+    assert found["pooled_auroc"].value is not None
+
+
+def test_a_monotone_calibrator_changes_no_ranking() -> None:
+    table = predictions(6)
+    plain = rows_of(table)
+    calibrators = {(fold, 0): lambda logits: 1 / (1 + np.exp(-0.3 * logits + 2)) for fold in (0, 1)}
+    scaled = patient_rows(contact_scores(table, calibrators), facts(table), places(table))
+    same = ~plain["metric"].isin(["resected_mass"])
+    pd.testing.assert_frame_equal(plain[same], scaled[same])
+
+
+def test_strata_hold_their_own_patients_and_unknown_is_a_level() -> None:
+    table = predictions(9)
+    contacts, who = contact_scores(table), facts(table)
+    rows = patient_rows(contacts, who, places(table))
+    metrics = metrics_table({MODEL: rows}, {MODEL: contacts}, who, SETTINGS)
+    cohort = metrics[(metrics["scope"] == "cohort") & (metrics["condition"] == "both") & (metrics["metric"] == "auroc")]
+    found = {(row["factor"], row["level"]): row["n_patients"] for row in cohort.to_dict("records")}
+    assert found == {("all", ""): 9, ("outcome", "good"): 3, ("outcome", "poor"): 3, ("outcome", "unknown"): 3,
+                     ("implant", "SEEG"): 5, ("implant", "ECOG"): 4, ("lesion", "unknown"): 9, ("rate_hz", "512"): 5,
+                     ("rate_hz", "256"): 4}  # fmt: skip
+    for row in cohort[cohort["factor"] == "implant"].to_dict("records"):
+        names = who.loc[who["implant"] == row["level"], "patient"]
+        assert row["value"] == pytest.approx(np.mean([value(rows, name, "auroc")[0] for name in names]))
+
+
+def test_order_of_rows_changes_no_metric() -> None:
+    table = predictions(5)
+    made = []
+    for seed in (None, 8):
+        own = table if seed is None else table.sample(frac=1, random_state=seed)
+        contacts = contact_scores(own)
+        rows = patient_rows(contacts, facts(table), places(own))
+        made.append(metrics_table({MODEL: rows}, {MODEL: contacts}, facts(table), SETTINGS))
+    pd.testing.assert_frame_equal(*made)
+
+
+def test_separation_of_outcomes_is_an_auroc_over_patients() -> None:
+    rng = np.random.default_rng(2)
+    values, good = rng.uniform(size=(1, 20)), np.arange(20) < 8
+    found = separation(values, good, SETTINGS)
+    assert found.value == pytest.approx(roc_auc_score(good, values[0]))
+    assert found.low < found.value < found.high  # type: ignore[operator]
+    assert separation(values, np.ones(20, bool), SETTINGS).value is None
+
+
+def test_shuffled_labels_give_an_interval_around_a_half() -> None:
+    """The leakage guard of the metrics: labels that know nothing of the scores, in most of twenty shuffles."""
+    table, rng, covered = predictions(14, effect=3.0), np.random.default_rng(0), 0
+    known = table.drop_duplicates(["patient", "channel"])[["patient", "channel", "soz"]]
+    contacts = contact_scores(table).drop(columns="soz")
+    for _ in range(20):
+        shuffled = known.assign(soz=known.groupby("patient")["soz"].transform(lambda own: rng.permutation(own)))
+        own = contacts.merge(shuffled, on=["patient", "channel"])
+        rows = patient_rows(own[own["condition"] == "both"], facts(table), places(table))
+        values = rows[(rows["metric"] == "auroc") & (rows["condition"] == "both")]["value"].to_numpy(dtype=float)
+        estimate = mean_estimate(values[None], SETTINGS)
+        covered += estimate.low <= 0.5 <= estimate.high  # type: ignore[operator]
+    assert covered >= 16
+
+
+def test_a_metrics_table_gives_back_the_rows_of_every_seed() -> None:
+    table = predictions(4, seeds=(0, 1))
+    rows, contacts = rows_of(table), contact_scores(table)
+    metrics = metrics_table({MODEL: rows}, {MODEL: contacts}, facts(table), SETTINGS)
+    pd.testing.assert_frame_equal(patient_values(metrics), rows, check_dtype=False)
+    mean = metrics[(metrics["scope"] == "patient") & (metrics["seed"] == -1) & (metrics["metric"] == "auroc")]
+    own = mean[(mean["patient"] == "P01") & (mean["condition"] == "both")]
+    seeds = rows[(rows["patient"] == "P01") & (rows["metric"] == "auroc") & (rows["condition"] == "both")]
+    assert own["value"].iloc[0] == pytest.approx(seeds["value"].mean())
