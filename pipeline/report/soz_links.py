@@ -42,7 +42,7 @@ def lift_picture(graphs: Sequence[PatientGraphs], *, patient: str, synthetic: bo
         for line, one in zip(grid, shown, strict=True):
             for layer, axes in enumerate(line):
                 image = _matrix(axes, mean_lift(one)[layer], one.contacts)
-                axes.set(title=f"{one.condition}, layer {layer + 1}, {plural(one.n_clips, 'clip')}")
+                axes.set_title(f"{one.condition}, layer {layer + 1}, {plural(one.n_clips, 'clip')}", pad=10)
         figure.supxlabel("key: the contact that is looked at", fontsize=9)
         figure.supylabel("query: the contact that looks", fontsize=9)
         figure.colorbar(image, ax=list(grid.flat), shrink=0.7, pad=0.01, label="log2 of the lift; 0 is chance")
@@ -71,8 +71,9 @@ def _matrix(axes: Axes, values: Floats, contacts: pd.DataFrame) -> Any:
     places = range(0, len(names), step)
     axes.set_xticks(places, names[::step], rotation=90, fontsize=5)
     axes.set_yticks(places, names[::step], fontsize=5)
+    end = len(names) - 0.1
     for k in np.flatnonzero(inside):
-        axes.plot([float(k), -0.9], [-0.9, float(k)], "s", color=SERIES[1], markersize=2.5, clip_on=False)
+        axes.plot([float(k), end], [-0.9, float(k)], "s", color=SERIES[1], markersize=2.5, clip_on=False)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
     return image
 
