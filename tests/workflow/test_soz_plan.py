@@ -1,5 +1,8 @@
 """The section `soz`: what runs overlay, what is refused before any job, which file is whose, who is told what."""
 
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -236,3 +239,37 @@ def test_scalp_jobs_run_no_code_of_the_soz_arm_and_the_reverse() -> None:
     assert data == []  # another option of the trainings moves no data
     for stage in ("soz_index", "soz_tokens", "soz_train"):  # a new run, or a new one of its checks, reruns nothing
         assert "pipeline.settings.soz_runs" not in code_modules(ROOT, stage)
+
+
+def planned(tmp_path: Path, *arguments: str) -> tuple[dict[str, int], str]:
+    """Jobs by rule of a dry run of config.yaml, and all that it printed."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *arguments,
+         "--config", f"results={tmp_path / 'results'}"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", answer.stdout, re.MULTILINE)}
+    return counts, answer.stdout + answer.stderr
+
+
+def test_the_target_plans_every_stage_once_for_each_shard_fold_and_patient(tmp_path: Path) -> None:
+    config = configured()
+    shards = len(Corpora(config, main_process=False).shards("synthetic-ieeg").names)
+    counts, text = planned(tmp_path, "soz")
+    per_shard = ("simulate", "soz_index", "soz_ingest", "soz_clips", "soz_tokens")
+    per_fold = ("soz_pretrain", "soz_train", "soz_predict", "soz_attention", "soz_shafts")
+    expected = dict.fromkeys(per_shard, shards) | dict.fromkeys(per_fold, 2)
+    expected |= dict.fromkeys(("soz_folds", "soz_baselines", "soz_evaluate", "soz_cohort_page", "soz"), 1)
+    expected |= dict.fromkeys(("soz_patient_page", "soz_connectivity"), 8)
+    counts.pop("total", None)
+    assert counts == expected, text[-3000:]
+    assert "GPU jobs: 4 (2 soz_pretrain, 2 soz_train)" in text
+
+
+def test_files_that_cannot_be_are_refused_in_words(tmp_path: Path) -> None:
+    for path, words in (
+        ("synthetic-ieeg/detection-12s/dist-ssl/metrics.parquet", "its contacts are intracranial"),
+        ("synthetic/soz/main/index.html", "SOZ results are made of soz.corpus, which is 'synthetic-ieeg'"),
+    ):
+        _, text = planned(tmp_path, str(tmp_path / "results" / path))
+        assert words in text
