@@ -25,7 +25,7 @@ CALIBRATOR = Calibrator("temperature", "temperature", "", 0.5, 0.0, (), (), 2, 2
 
 def prepared(root: Path, **model: Any) -> tuple[Trained, SozBatches, dict[str, str]]:
     """An untrained network, the clips of one patient, and its shafts: two of six contacts, and some of none."""
-    files = write_cohort(root, patient_facts(1))
+    files = write_cohort(root, patient_facts(2))  # each in a shard of its own
     settings = SozTrainJob.model_validate(JOB | {"model": MODEL | model})
     data = load_clips(files.tokens[:1], files.rows[:1], patients=[PATIENT], labels="soz", shifted=False)
     torch.manual_seed(0)
