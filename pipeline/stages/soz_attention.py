@@ -59,9 +59,11 @@ def encoders(arguments: argparse.Namespace, trained: Trained, seed: int) -> dict
     torch.manual_seed(seed)
     made = {"attention": trained.model, "untrained": SozEncoder(trained.settings.model)}
     if arguments.encoder is not None:
-        weights = load_weights(arguments.encoder)
         made["pretrained"] = SozEncoder(trained.settings.model)
-        made["pretrained"].load_state_dict(made["pretrained"].state_dict() | weights)
+        state, weights = made["pretrained"].state_dict(), load_weights(arguments.encoder)
+        if wrong := sorted(name for name, w in weights.items() if name not in state or w.shape != state[name].shape):
+            raise command.StageError(f"{arguments.encoder}: {', '.join(wrong)[:200]} do not fit {arguments.model}")
+        made["pretrained"].load_state_dict(state | weights)
     device = next(trained.model.parameters()).device
     return {name: model.to(device).eval() for name, model in made.items()}
 

@@ -294,6 +294,13 @@ def test_other_folds_are_refused(made: Made, tmp_path: Path, monkeypatch: pytest
         call(monkeypatch, soz_attention, SETTINGS, **given, **made.out)
 
 
+def test_an_encoder_of_another_model_is_refused(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_weights(tmp_path / "other.safetensors", {"head.weight": torch.zeros(1, 99)})
+    given = made.given | {"encoder": tmp_path / "other.safetensors"}
+    with pytest.raises(command.StageError, match=r"head\.weight do not fit"):
+        call(monkeypatch, soz_attention, SETTINGS, **given, **made.out)
+
+
 def test_without_layers_there_are_no_graphs(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run without attention: no head, and no file of edges."""
     empty = Made(tmp_path / "none")
