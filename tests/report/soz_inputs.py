@@ -102,7 +102,7 @@ def predictions_of(fact: Fact, seed: int) -> pd.DataFrame:
         own = contacts[["patient", "channel", "soz", "resected"]].assign(clip=clip, phase=phase, condition=condition)
         p = 1 / (1 + np.exp(-logits))
         rows.append(own.assign(part="test", logit=logits, p_raw=p, p_cal=p, fold=fact.fold, seed=seed))
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+    return pd.concat(rows, ignore_index=True)
 
 
 def graphs_of(fact: Fact, condition: str) -> PatientGraphs:
@@ -121,7 +121,8 @@ def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int
         for seed in (0, 1):
             own, folder = [fact for fact in facts if fact.fold == fold], root / f"fold{fold}/seed{seed}"
             folder.mkdir(parents=True, exist_ok=True)
-            table = pd.concat([pd.DataFrame(), *(predictions_of(fact, seed) for fact in own if fact.phases)])
+            none = predictions_of(PATIENTS[0], seed).head(0)
+            table = pd.concat([predictions_of(fact, seed) for fact in own if fact.phases] or [none])
             parts.append(table)
             _write_model(folder, facts, table, fold=fold, seed=seed, layers=layers)
             for name, ending in (("predictions", "parquet"), ("cards", "json"), ("attention", "zarr.zip"),
@@ -136,8 +137,7 @@ def _write_model(
     folder: Path, facts: tuple[Fact, ...], table: pd.DataFrame, *, fold: int, seed: int, layers: int
 ) -> None:
     own, types = [fact for fact in facts if fact.fold == fold], {"soz": "boolean", "resected": "boolean"}
-    empty = pd.DataFrame(columns=["patient", "part", "clip", "channel", "phase", "condition", "p_cal", "fold", "seed"])
-    write_table(folder / "predictions.parquet", table.astype(types).reset_index(drop=True) if len(table) else empty)
+    write_table(folder / "predictions.parquet", table.astype(types).reset_index(drop=True))
     folds = folds_of(facts)
     hash_of_fold = fold_hash(folds[folds["fold"] == fold])
     card = {

@@ -220,7 +220,7 @@ def test_a_model_without_layers_says_so_instead_of_drawing(tmp_path: Path, monke
 
 
 def test_real_recordings_bear_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = write_results(tmp_path, facts=PATIENTS[3:4])
+    files = write_results(tmp_path, facts=PATIENTS[3:])
     call(
         monkeypatch,
         soz_patient_page,
