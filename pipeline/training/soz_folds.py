@@ -120,10 +120,17 @@ def _elsewhere(others: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inner(teaching: pd.DataFrame, fold: int, settings: SozFolds) -> set[str]:
-    """A share of the patients, at least one and never all, evenly spaced in their stratified order."""
+    """A share of the patients, at least one and never all, evenly spaced in their stratified order.
+
+    One of them teaches under strict labels, too, if another such patient is left to train: the folds are the same.
+    """
     names = _stratified(teaching, "inner", settings.seed, fold)
     wanted = min(len(names) - 1, max(1, round(len(names) * settings.inner_share)))
-    return {names[(2 * k + 1) * len(names) // (2 * wanted)] for k in range(wanted)}
+    chosen = [names[(2 * k + 1) * len(names) // (2 * wanted)] for k in range(wanted)]
+    able = set(teaching.loc[teaching["strict"], "patient"])
+    if len(able) > 1 and not able & set(chosen):
+        chosen[-1] = next(name for name in names if name in able)
+    return set(chosen)
 
 
 def _stratified(patients: pd.DataFrame, *salt: object) -> list[str]:

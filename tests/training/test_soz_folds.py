@@ -97,6 +97,16 @@ def test_patients_that_cannot_teach_are_dealt_and_counted_but_neither_teach_nor_
     assert summary(table, settings(), patients)["not_teaching"]["soz"] == sorted(mute)
 
 
+def test_someone_stops_the_training_under_strict_labels_where_two_could() -> None:
+    for seed in range(20):
+        patients = cohort({("SEEG", "good"): 3, ("SEEG", "poor"): 5})
+        table = deal_folds(patients, settings(outer=2, seed=seed))
+        for fold in range(2):
+            able = {part: teachers(table, fold, part, "strict") for part in ("train", "inner")}
+            assert (len(able["inner"]) > 0) == (len(able["train"] + able["inner"]) > 1)
+            assert len(members(table, fold)["inner"]) == 1
+
+
 def test_one_patient_left_out() -> None:
     patients = cohort({("SEEG", "good"): 4, ("ECOG", "poor"): 3})
     table = deal_folds(patients, settings(scheme="patients"))
