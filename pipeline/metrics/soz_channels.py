@@ -44,7 +44,9 @@ def place_table(contacts: pd.DataFrame, channels: pd.DataFrame) -> pd.DataFrame:
     contacts: the index's table; channels: patient, channel of what was scored. A bipolar channel `A-B` lies in the
     middle of its contacts, and bears the flags of both; where pairs were scored, single contacts are left out.
     """
-    facts = contacts.sort_values(["patient", "order", "recording"]).drop_duplicates(["patient", "channel"])
+    used = contacts.groupby(["patient", "channel"])["used"].transform("any")  # in one of its recordings
+    facts = contacts.assign(used=used).sort_values(["patient", "order", "recording"])
+    facts = facts.drop_duplicates(["patient", "channel"])
     by_name = {(row["patient"], row["channel"]): row for row in facts.to_dict("records")}
     scored = channels.drop_duplicates(["patient", "channel"])
     paired, rows, done = set(), [], set()

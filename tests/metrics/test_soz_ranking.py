@@ -71,7 +71,8 @@ def test_a_score_that_is_the_same_for_all_hits_as_often_as_chance() -> None:
     labels = np.arange(20) < 4
     found = ranking_metrics(labels, np.zeros(20), np.full((20, 3), np.nan))
     assert found["auroc"] == 0.5
-    assert found["auprc"] == found["recall_at_soz"] == found["top1"] == found["precision_10"] == pytest.approx(0.2)
+    chance = [found[name] for name in ("auprc", "recall_at_soz", "top1", "precision_10")]
+    assert chance == pytest.approx([0.2] * 4)
     assert found["top3"] == pytest.approx(1 - (16 * 15 * 14) / (20 * 19 * 18))
 
 
