@@ -147,7 +147,8 @@ def test_heads_differ() -> None:
         heads = classifier(s_).head_graphs(x, lengths, prior_of(frames, s_))
         assert heads is not None
         assert heads.shape == (2, 3, T, s_.heads, N, N)
-        assert torch.equal(heads[:, :, :, 0], heads[:, :, :, 1]) is equal
+        between = float((heads[:, :, :, 0] - heads[:, :, :, 1]).detach().abs().max())
+        assert between < 1e-6 if equal else between > 1e-2  # heads of one set of weights differ by rounding
         torch.testing.assert_close(heads.sum(dim=-1), torch.ones(2, 3, T, s_.heads, N))
     learner = classifier(settings()).encoder.stack()[0].learner
     assert learner is not None
