@@ -35,9 +35,13 @@ BOUNDED = (
     "The sentences below follow from the intervals by a rule. They hold for this corpus, these sizes and this "
     "training: a graph that does not help here may help where the class depends on who drives whom (docs/sglc.md)."
 )
+UNEVEN = "The runs differ in more than the graph; where they do, nothing is claimed"
 CAVEATS = [
     ("Learned graphs.", "What training found useful for telling classes apart; not effective connectivity."),
-    ("Intervals.", "Over patients, and for differences over seeds as well: with few of either they are wide."),
+    (
+        "Intervals.",
+        "Over patients, and for differences over seeds as well, where there are several: few make them wide.",
+    ),
     ("Use.", "Research use only; not a medical device."),
 ]
 
@@ -119,7 +123,7 @@ def _fractions(content: Content, picture: Picture) -> Section:
 
 def _ablation(content: Content, picture: Picture) -> Section:
     rows, budget = content["rows"], content["budget"]
-    even = "The runs differ in the graph alone" if equal_budget(budget) else "The runs differ in more than the graph"
+    even = "The runs differ in the graph alone" if equal_budget(budget) else UNEVEN
     varied = [
         (f"{row['setting']}:", ", ".join(f"{run} {value}" for run, value in row["values"].items())) for row in budget
     ]

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pipeline.report.picture import MARKS, SERIES, STYLES, Picture, drawing, finish, plural, tidy
+from pipeline.report.sglc_ablation import drawn_over
 from pipeline.report.tables import records
 
 Row = dict[str, Any]
@@ -127,7 +128,7 @@ def ablation_picture(rows: Sequence[Row], *, confidence: float, synthetic: bool,
                                 for r in rows))  # fmt: skip
     caption = (
         f"Learned graph less a graph that is not learned, on the same test clips; bar: {confidence:.0%} interval over "
-        f"patients and seeds. Where it holds 0, no benefit is claimed. n: {n}."
+        f"{drawn_over(rows)}. Where it holds 0, no benefit is claimed. n: {n}."
     )
     told = [f"{row['second']} {row['difference']:+.3f}" for row in rows if row["difference"] is not None]
     alt = f"Differences of {rows[0]['first']}: {'; '.join(told)}." if rows else "No comparison."

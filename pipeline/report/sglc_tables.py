@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.report.blocks import Table, cell, with_interval
 from pipeline.report.picture import plural
+from pipeline.report.sglc_ablation import drawn_over
 from pipeline.report.sglc_cells import published_lists
 from pipeline.report.sglc_inventory import SHOWN, TRAINED
 
@@ -117,7 +118,8 @@ def ablation_table(rows: Sequence[Row]) -> Table:
         for row in rows
     ]  # fmt: skip
     heads = ["comparison", "list", "learned", "fixed graph", "difference [interval]", "p", "p, Holm", "in words"]
-    return Table("ablation", "Weighted F1, paired over patients and seeds", heads, body, frozenset({2, 3, 5, 6}))
+    caption = f"Weighted F1, paired; intervals over {drawn_over(rows)}"
+    return Table("ablation", caption, heads, body, frozenset({2, 3, 5, 6}))
 
 
 def _of_metric(row: Row, metric: str) -> Row:

@@ -1,5 +1,6 @@
 """Targets of the learned graph: their runs, seeds and files; what cannot be measured stops by name; that they plan."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from pipeline.report.sglc_inventory import SglcInventory
 from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.config import Config, parse_config
+from pipeline.settings.model_sglc import LEARNER_OPTIONS
 from pipeline.settings.overlay import overlaid
 from workflow.lib import job_settings, sglc
 from workflow.lib.clip_lists import lists_of, wrong_lists
@@ -67,8 +69,56 @@ def test_ablation_compares_the_learned_graph_with_each_fixed_one(demo: Config) -
     assert sorted(graphs.values()) == ["learned", "prior", "random", "uniform"]
     settings = [job_settings.train(demo, run.run, "classification", 12, 0) for run in found.runs]
     for one in settings:
-        one["options"] = {name: value for name, value in one["options"].items() if name != "adjacency"}
+        kept = {name: value for name, value in one["options"].items() if name not in ("adjacency", *LEARNER_OPTIONS)}
+        one["options"] = kept
     assert all(one == settings[0] for one in settings)
+
+
+def told(run: str, **options: Any) -> str:
+    """What the training of a run is told where models.sglc has other options."""
+    return job_settings.as_text(job_settings.train(configured(models={"sglc": options}), run, "classification", 12, 0))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "rerun"),
+    [
+        ("keep_edges", 4, {"sglc-scratch"}),
+        ("recurrence", "recurrent", {"sglc-scratch"}),
+        ("support", "prior", {"sglc-scratch"}),
+        ("edge_threshold", 0.2, {"sglc-published-scratch"}),
+        ("heads", 4, {"sglc-scratch", "sglc-published-scratch"}),
+        ("mixing", 0.5, {"sglc-scratch", "sglc-published-scratch"}),
+        ("units", 32, {"sglc-scratch", "sglc-published-scratch", "sglc-prior", "sglc-uniform", "sglc-random"}),
+    ],
+)
+def test_an_option_reruns_only_the_runs_that_read_it(option: str, value: Any, rerun: set[str]) -> None:
+    runs = ("sglc-scratch", "sglc-published-scratch", "sglc-prior", "sglc-uniform", "sglc-random", "dist-scratch")
+    assert {run for run in runs if told(run) != told(run, **{option: value})} == rerun
+
+
+def test_a_threshold_is_read_where_edges_are_kept_by_it() -> None:
+    assert told("sglc-scratch", sparsify="eps") != told("sglc-scratch", sparsify="eps", edge_threshold=0.2)
+    assert told("sglc-scratch", sparsify="eps") == told("sglc-scratch", sparsify="eps", keep_edges=4)
+
+
+def test_a_list_of_another_scheme_changes_nothing(tmp_path: Path) -> None:
+    """Neither what the targets are told nor their inputs: of the ablation and the shares all runs have four classes."""
+    (tmp_path / "list.txt").write_text("a.edf,0,0\n")
+    lists = {"other": {"clips": str(tmp_path / "list.txt"), "schemes": ["eight"]}}
+    plain, more = configured(), configured(evaluation={"test_lists": lists})
+    for target, make, changed in (
+        ("sglc_table", job_settings.sglc_table, True),
+        ("label_fraction", job_settings.sglc_table, False),
+        ("graph_ablation", job_settings.graph_ablation, False),
+    ):
+        texts = [job_settings.as_text(make(one, schemes=sglc.schemes_of(one, target))) for one in (plain, more)]
+        found = inventory(more, target).seizures
+        assert ("other" in texts[1], bool(sglc.list_files(more, target)), bool(found)) == (changed, changed, changed)
+        if not changed:
+            known = json.loads(texts[0])["lists"], json.loads(texts[1])["lists"]
+            assert known == ({"four": {}}, {"four": {}})
+            assert texts[0] == texts[1]
+    assert not sglc.list_files(more, sglc.PAGE)
 
 
 def test_seeds_are_those_of_the_section_for_every_target(demo: Config) -> None:

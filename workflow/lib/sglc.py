@@ -28,7 +28,6 @@ FRACTIONED = ("sglc", "dist", "corr")
 LEARNED, FIXED = "sglc-scratch", ("sglc-prior", "sglc-uniform", "sglc-random")
 PAGE, EXPORTED = "sglc", ("sglc-ssl", "sglc-published-ssl")  # learned graphs of both variants
 TASK = "classification"
-SCHEMES = ("four", "eight")
 EIGHT = 8  # classes
 
 
@@ -47,7 +46,9 @@ def check(config: Config) -> None:
 
 
 def runs_of(config: Config, target: str) -> list[str]:
-    """Names of the runs of a target, in the order of its tables."""
+    """Names of the runs of a target, in the order of its tables; the page has none of its own."""
+    if target == PAGE:
+        return []
     if target == "graph_ablation":
         return [LEARNED, *FIXED]
     if target == "label_fraction":
@@ -89,9 +90,14 @@ def folder(config: Config) -> str:
     return f"{config.results}/{config.corpus}/sglc"
 
 
-def list_files(config: Config) -> list[str]:
-    """Files of the lists of test clips that these targets score on."""
-    found = [lists_of(config, config.corpus, TASK, scheme) for scheme in SCHEMES]
+def schemes_of(config: Config, target: str) -> list[str]:
+    """Schemes of the runs of a target: a list of test clips for another one changes nothing of it."""
+    return sorted({config.runs[name].scheme for name in runs_of(config, target) if name in config.runs})
+
+
+def list_files(config: Config, target: str) -> list[str]:
+    """Files of the lists of test clips that a target scores on."""
+    found = [lists_of(config, config.corpus, TASK, scheme) for scheme in schemes_of(config, target)]
     return sorted({path for lists in found for one in lists.values() for path in one.files})
 
 
@@ -110,7 +116,7 @@ def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
     paths, inputs = Paths(config.results), Inputs(config, corpora, Paths(config.results))
     trained = {"task": TASK, "len": config.sglc.length_s}
     labelled = ("train", "validation") if parts_myoclonic(config.of(corpus), TASK) else ("train",)
-    lists = [inputs.of_lists(corpus, TASK, scheme) for scheme in SCHEMES]
+    lists = [inputs.of_lists(corpus, TASK, scheme) for scheme in schemes_of(config, target)]
     return {
         "target": target,
         "corpus": corpus,

@@ -1,4 +1,6 @@
 # A graph that was planted: does learning one help there, and is it the planted one? (--configfile presets/planted-graph)
+from functools import partial
+
 from workflow.lib import planted
 
 try:
@@ -40,7 +42,7 @@ rule planted_ablation:
         mem_mb=3000,
         runtime=60,
     params:
-        settings=settings(job_settings.graph_ablation),
+        settings=settings(partial(job_settings.graph_ablation, schemes=())),
         code=code("graph_ablation"),
         inventory=lambda wildcards: PLANTED.write(planted.ABLATION),
         digest=lambda wildcards: PLANTED.digest(planted.ABLATION),
