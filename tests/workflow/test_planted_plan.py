@@ -48,6 +48,25 @@ def test_a_section_that_cannot_be_measured_is_refused(section: dict[str, Any], m
         planted.check(configured(**section))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"models": {"sglc": {"recurrence": "recurrent"}}},
+            "models.sglc: the prior can be taken out of learned graphs",
+        ),
+        ({"planted_graph": {"learned": "sglc-ssl"}}, "runs.sglc-ssl.init: ssl; set scratch"),
+        ({"learned_graphs": {"precision": "float16"}}, "learned_graphs.precision: float16 is too coarse"),
+        ({"clips": {"before_onset_s": 3}}, "clips.before_onset_s: 3; receivers follow from 2.5 s before the onset"),
+    ],
+)
+def test_scores_that_would_mean_something_else_are_refused(changes: dict[str, Any], message: str):
+    files = ("config.yaml", "workflow/presets/planted-graph.yaml")
+    base, preset = (yaml.safe_load((REPOSITORY / name).read_text()) for name in files)
+    with pytest.raises(planning.PlanError, match=message):
+        planted.simulated(parse_config(overlaid(overlaid(base, preset), changes)))
+
+
 def test_the_clips_are_counted_while_planning():
     """What a dry run prints of hours hangs on it: all patients are of one kind, with so many events each."""
     made = planted.simulated(configured())

@@ -265,8 +265,9 @@ def planted_graph(config: Config) -> dict[str, Any]:
     planted = config.planted_graph
     return {
         "simulate": config.corpora[config.corpus].simulate,
-        "edges": {name: getattr(planted, name) for name in ("draws", "permutations", "confidence", "seed")},
-        "clips": config.clips,
+        "edges": {name: getattr(planted, name) for name in ("draws", "confidence", "seed")},
+        "device": config.device,
+        "batch": config.learned_graphs.batch,
         "length_s": planted.length_s,
         "electrodes": config.channels.nodes,
         "title": config.report.title,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.settings.config import Config
-from pipeline.settings.driven import DrivenSettings
+from pipeline.settings.driven import COUPLED_BEFORE_S, DrivenSettings
 from pipeline.settings.runs import PlanEntry
 from workflow.lib.corpus import Corpora
 from workflow.lib.inputs import Inputs
@@ -47,7 +47,30 @@ def simulated(config: Config) -> DrivenSettings:
         if unknown := sorted(set(group.electrodes) - set(config.channels.nodes)):
             known = ", ".join(config.channels.nodes)
             raise PlanError(f"simulate.groups.{name}.electrodes: {unknown[0]!r} is no node; there are {known}")
+    _check_scores(config)
     return made
+
+
+def _check_scores(config: Config) -> None:
+    """Raise PlanError where the edges' scores would not mean what the page says."""
+    run = config.runs[config.planted_graph.learned]
+    options, wrong = config.models[run.model], []
+    if (options.get("variant"), options.get("recurrence")) != ("corrected", "anchored") or not options["mixing"] < 1:
+        wrong.append(
+            f"models.{run.model}: the prior can be taken out of learned graphs only with variant: corrected, "
+            "recurrence: anchored and mixing below 1"
+        )
+    if run.init != "scratch":
+        wrong.append(f"runs.{config.planted_graph.learned}.init: {run.init}; set scratch: untrained weights are drawn")
+    if config.learned_graphs.precision != "float32":
+        wrong.append("learned_graphs.precision: float16 is too coarse for differences between edges; set float32")
+    if config.clips.before_onset_s >= COUPLED_BEFORE_S:
+        wrong.append(
+            f"clips.before_onset_s: {config.clips.before_onset_s:g}; receivers follow from {COUPLED_BEFORE_S:g} s "
+            "before the onset, set less"
+        )
+    if wrong:
+        raise PlanError("\n".join(wrong))
 
 
 def plan(config: Config) -> list[PlanEntry]:
@@ -88,12 +111,13 @@ def _ablation(config: Config, corpora: Corpora) -> dict[str, Any]:
 
 
 def _edges(config: Config, corpora: Corpora) -> dict[str, Any]:
-    """Learned graphs of every seed; frames and clips that the controls are fitted and scored on."""
+    """Learned graphs and cards of every seed; what its model reads of test clips; clips of the controls."""
     simulated(config)
     learned, corpus = plan(config)[0], config.corpus
     inputs, run = Inputs(config, corpora, Paths(config.results)), config.runs[config.planted_graph.learned]
-    content: dict[str, Any] = {"learned": run_files(config, corpus, learned)["learned"]}
-    for split in ("train", "test"):
-        read = inputs.of_model(corpus, run, TASK, learned.length_s, split)
-        content[split] = {name: read[name] for name in ("features", "clips")}
-    return content
+    files, train = run_files(config, corpus, learned), inputs.of_model(corpus, run, TASK, learned.length_s, "train")
+    return {
+        **{name: files[name] for name in ("learned", "cards")},
+        "train": {name: train[name] for name in ("features", "clips")},
+        "test": inputs.of_model(corpus, run, TASK, learned.length_s, "test"),
+    }

@@ -72,13 +72,13 @@ rule planted_graph:
         PLANTED_FOLDER + "logs/planted_graph.log",
     benchmark:
         PLANTED_FOLDER + "benchmarks/planted_graph.tsv"
-    threads: 1
+    threads: CFG.device.threads
     resources:
         mem_mb=4000,
         runtime=60,
     params:
         settings=settings(job_settings.planted_graph),
-        code=code("planted_graph"),
+        code=code("planted_graph", model_code(CFG.runs[CFG.planted_graph.learned].model)),
         inventory=lambda wildcards: PLANTED.write(planted.EDGES),
         digest=lambda wildcards: PLANTED.digest(planted.EDGES),
     message:
