@@ -78,7 +78,9 @@ rule planted_graph:
         runtime=60,
     params:
         settings=settings(job_settings.planted_graph),
-        code=code("planted_graph", model_code(CFG.runs[CFG.planted_graph.learned].model)),
+        code=code(
+            "planted_graph", model_code(CFG.runs[CFG.planted_graph.learned].model)
+        ),
         inventory=lambda wildcards: PLANTED.write(planted.EDGES),
         digest=lambda wildcards: PLANTED.digest(planted.EDGES),
     message:
