@@ -154,10 +154,41 @@ def test_a_section_that_cannot_be_measured_stops(over: dict[str, Any], message: 
 
 
 def test_a_run_that_is_not_there_or_has_another_share_stops_by_name() -> None:
-    with pytest.raises(PlanError, match=r"label_fraction needs the run 'sglc-ssl-30', which is not in runs"):
+    with pytest.raises(PlanError, match=r"label_fraction needs the run 'sglc-ssl-30', which is not in runs") as error:
         sglc.plan(configured(sglc={"fractions": [30]}), "label_fraction")
+    added = re.findall(r"to add it: (runs: .*); or change sglc.fractions", str(error.value))
+    runs = {name: run for line in added for name, run in yaml.safe_load(line)["runs"].items()}
+    assert len(runs) == len(sglc.runs_of(configured(), "label_fraction")) / 4
+    assert sglc.plan(configured(sglc={"fractions": [30]}, runs=runs), "label_fraction")  # the remedy is one
     with pytest.raises(PlanError, match=r"runs.dist-ssl-50.label_fraction: 0.6; its name says 0.5"):
         sglc.plan(configured(runs={"dist-ssl-50": {"label_fraction": 0.6}}), "label_fraction")
+
+
+@pytest.mark.parametrize(
+    ("target", "run", "key", "value", "message"),
+    [
+        ("graph_ablation", "sglc-scratch", "init", "ssl", "init: ssl; its name says scratch"),
+        ("sglc_table", "sglc-ssl", "scheme", "eight", "scheme: eight; its name says four"),
+        ("sglc_table", "dist-ssl-8", "scheme", "four", "scheme: four; its name says eight"),
+        ("sglc_table", "dist-ssl", "graph", "correlation", "graph: correlation; its name says distance"),
+        ("graph_ablation", "sglc-uniform", "model", "sglc",
+         "model: sglc, whose adjacency: learned; its name says uniform"),
+        ("sglc_table", "sglc-published-ssl", "model", "sglc",
+         "model: sglc, whose variant: corrected; its name says published"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_what_its_name_says_stops(target: str, run: str, key: str, value: str, message: str) -> None:
+    assert sglc.plan(configured(), target)
+    with pytest.raises(PlanError) as error:
+        sglc.plan(configured(runs={run: {key: value}}), target)
+    assert f"{target}: runs.{run}.{message}" in str(error.value).splitlines()
+
+
+def test_the_published_variant_may_be_set_for_all() -> None:
+    """The fixed graphs of the ablation stay with the corrected one, which alone has them."""
+    config = configured(models={"sglc": {"variant": "published"}})
+    assert config.models["sglc_prior"]["variant"] == "corrected"
+    assert config.models["sglc"]["variant"] == "published"
 
 
 def test_lists_hold_for_their_corpus_and_scheme(tmp_path: Path) -> None:
@@ -189,6 +220,14 @@ def test_lists_hold_for_their_corpus_and_scheme(tmp_path: Path) -> None:
 def test_a_list_that_cannot_be_read_stops_by_its_key(lists: dict[str, Any], message: str) -> None:
     (found,) = wrong_lists(configured(evaluation={"test_lists": lists}))
     assert found.startswith(f"evaluation.test_lists.{message}")
+
+
+def test_an_empty_list_stops_before_any_job(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\n")
+    (found,) = wrong_lists(configured(evaluation={"test_lists": {"x": {"patients": str(tmp_path / "list.txt")}}}))
+    assert re.fullmatch(r"evaluation.test_lists.x: the file .*list.txt is empty; .*", found)
+    with pytest.raises(SettingsError, match=r"test_lists.x.without: .*at least 1 item"):
+        configured(evaluation={"test_lists": {"x": {"without": []}}})
 
 
 def test_all_is_no_name_for_a_list() -> None:
