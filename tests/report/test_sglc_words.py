@@ -1,5 +1,6 @@
 """What the pages of the learned graph say of their numbers: intervals, diamonds, classes of one patient."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics.evaluation import Predicted, metrics_table
+from pipeline.report.learned_chapter import in_words
 from pipeline.report.sglc_cells import published_lists, published_rows
 from pipeline.report.sglc_fractions import bounds
 from pipeline.report.sglc_pictures import table_picture
@@ -114,3 +116,21 @@ def test_two_runs_of_one_label_have_a_row_each() -> None:
 def test_patients_who_are_not_there_are_named() -> None:
     (words,) = absent_patients([listed_as("x", 4, absent=["0001027", "nobody"]), listed_as("y", 4)])
     assert words.startswith("List x: of the patients to leave out, 0001027, nobody are not among the test patients")
+
+
+@pytest.mark.parametrize(
+    ("entropy", "init", "words"),
+    [
+        (1.2, "ssl", ["SGLC with pre-training", "below the prior's own"]),
+        (1.39, "scratch", ["SGLC without pre-training", "equal to the prior's own"]),
+        (1.6, "imported", ["with imported pre-training", "above the prior's own"]),
+        (1.6, "transfer", ["from a detector's weights", "above the prior's own"]),
+    ],
+)
+def test_entropy_and_first_weights_are_told_as_they_are(entropy: float, init: str, words: list[str]) -> None:
+    measured = pd.DataFrame(
+        {"layer": [1, 2], "entropy_mean": entropy, "entropy_mean_share": 0.5, "entropy_prior": 1.39}
+    )
+    files = {"run": "sglc", "task": "classification", "length_s": 12, "init": init}
+    text = in_words(SimpleNamespace(**files), {"settings": {"options": {}}}, measured)  # type: ignore[arg-type]
+    assert all(part in text for part in words)

@@ -46,7 +46,8 @@ def simulated(config: Config) -> DrivenSettings:
     for name, group in made.groups.items():
         if unknown := sorted(set(group.electrodes) - set(config.channels.nodes)):
             known = ", ".join(config.channels.nodes)
-            raise PlanError(f"simulate.groups.{name}.electrodes: {unknown[0]!r} is no node; there are {known}")
+            where = f"corpora.{config.corpus}.simulate.groups.{name}.electrodes"
+            raise PlanError(f"{where}: {unknown[0]!r} is no node; there are {known}")
     _check_scores(config)
     return made
 
