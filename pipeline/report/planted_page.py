@@ -28,7 +28,7 @@ from pipeline.settings.driven import COUPLED_BEFORE_S, EVENT_S, DrivenSettings
 Content = dict[str, Any]
 BANNER = (
     "SYNTHETIC DATA: not even seizures are simulated here. The classes bear names of seizure types because the reader "
-    "of the files knows these; a class is a graph of whose band power follows whose."
+    "of the files knows these; a class is a graph of whose band power follows whose. No clinical claim."
 )
 CAVEATS = [
     ("Learned graphs.", "What training found useful for telling classes apart; not effective connectivity."),

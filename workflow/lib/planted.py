@@ -1,5 +1,6 @@
 """What the target planted_graph needs: runs that differ in their graph, learned graphs, clips; on a planted corpus."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline.settings.config import Config
@@ -29,7 +30,13 @@ def check(config: Config) -> None:
     """Raise PlanError where the section `planted_graph` cannot be measured, on whatever corpus."""
     planted = config.planted_graph
     names = [planted.learned, *planted.fixed]
-    wrong = [f"{name!r} is not in runs; {choice(name, list(config.runs))}" for name in names if name not in config.runs]
+    keys = {planted.learned: "learned"}
+    known = list(config.runs)
+    wrong = [
+        f"{keys.get(name, 'fixed')}: {name!r} is not in runs; {choice(name, known)}"
+        for name in names
+        if name not in known
+    ]
     wrong += [f"fixed: {problem}" for problem in wrong_list(names, "run")]
     wrong += [f"seeds: {problem}" for problem in wrong_list(planted.seeds, "seed")]
     if planted.length_s not in config.training.classification:
@@ -54,15 +61,18 @@ def simulated(config: Config) -> DrivenSettings:
 
 def _check_scores(config: Config) -> None:
     """Raise PlanError where the edges' scores would not mean what the page says."""
-    run = config.runs[config.planted_graph.learned]
-    options, wrong = config.models[run.model], []
+    name = config.planted_graph.learned
+    run = config.runs[name]
+    options, wrong = config.models[run.model], list(_unlike(config))
+    if config.plugin_of(run.model) != "sglc" or options["adjacency"] != "learned":
+        raise PlanError(f"planted_graph.learned: {name} learns no graph; name a run of SGLC with adjacency: learned")
     if (options.get("variant"), options.get("recurrence")) != ("corrected", "anchored") or not options["mixing"] < 1:
         wrong.append(
             f"models.{run.model}: the prior can be taken out of learned graphs only with variant: corrected, "
             "recurrence: anchored and mixing below 1"
         )
     if run.init != "scratch":
-        wrong.append(f"runs.{config.planted_graph.learned}.init: {run.init}; set scratch: untrained weights are drawn")
+        wrong.append(f"runs.{name}.init: {run.init}; set scratch: untrained weights are drawn")
     if config.learned_graphs.precision != "float32":
         wrong.append("learned_graphs.precision: float16 is too coarse for differences between edges; set float32")
     if config.clips.before_onset_s >= COUPLED_BEFORE_S:
@@ -72,6 +82,15 @@ def _check_scores(config: Config) -> None:
         )
     if wrong:
         raise PlanError("\n".join(wrong))
+
+
+def _unlike(config: Config) -> Iterator[str]:
+    """Fixed runs that differ from the learned one in their classes."""
+    planted = config.planted_graph
+    scheme = config.runs[planted.learned].scheme
+    for name in planted.fixed:
+        if config.runs[name].scheme != scheme:
+            yield f"planted_graph.fixed: {name} has scheme: {config.runs[name].scheme}; that of learned is {scheme}"
 
 
 def plan(config: Config) -> list[PlanEntry]:
