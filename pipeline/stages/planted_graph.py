@@ -2,8 +2,8 @@
 
 In: an inventory (JSON) with learned graphs and card of every seed, what its model reads of test shards, frames and
 clips of training shards; what the stage `graph_ablation` wrote of the runs that are compared.
-Out: planted_graph.parquet and .csv (one row an answer: paired differences in weighted F1, AUROC of edges, the same less that of untrained weights,
-controls of the corpus), planted_graph.png with .json of its numbers, and the page.
+Out: planted_graph.parquet and .csv (one row an answer: paired differences in weighted F1, AUROC of edges, the same less
+that of untrained weights, controls of the corpus), planted_graph.png with .json of its numbers, and the page.
 """
 
 from pathlib import Path
