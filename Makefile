@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed-from-lock
 ARGS ?=
+# GPU jobs run one at a time; on a machine without a GPU as many as there are cores.
+GPUS ?= $(if $(wildcard /dev/nvidia[0-9]*),1,$(CORES))
 
 .PHONY: run qc broken-corpus test test-all lint format clean unlock bench minutes models fuzz
 
 run: $(READY)
-	$(BIN)/snakemake --cores $(CORES) $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS) $(ARGS)
 
 qc: $(READY)
 	$(BIN)/snakemake --cores $(CORES) qc $(ARGS)

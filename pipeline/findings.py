@@ -78,7 +78,7 @@ CODES: dict[str, str] = {
     "short_seizure": "a seizure is shorter than a clip",
     "low_rate": "the sampling rate is too low for the upper bands; they are masked",
     "annex_pointer": "the EDF is a pointer of git-annex, not the recording",
-    "edf_header": "the EDF has duplicate labels, mixed rates, an empty range, a flat signal or labels that are no UTF-8",
+    "edf_header": "the EDF has duplicate labels, mixed rates, an empty range, a flat signal or labels not in UTF-8",
     "soz_unlabelled": "no contact of a patient is marked as SOZ; the patient is unlabelled, not all-negative",
     "side_file_missing": "a BIDS side file is not there, or lacks a column",
     "side_file_invalid": "a BIDS side file cannot be read",

@@ -1,8 +1,9 @@
 """What of a planted-graph corpus tells its classes: not its spectra, not who goes with whom, but who follows whom.
 
-Measured on the clips that the models saw, from their own features. Two classifiers are fitted on training clips and
-scored on test clips: multinomial logistic regression on the time-averaged log spectra, and on the zero-lag correlations
-of band power between electrodes. Both should stay at chance. The third needs no fit but knows the planted graphs: for
+Measured on the clips that the models saw, from their own features. Three classifiers are fitted on training clips and
+scored on test clips: multinomial logistic regression on the time-averaged log spectra, on the zero-lag correlations of
+band power between electrodes, and on each group's own products of its band power in neighbouring seconds, second by
+second (a break in its own course). All should stay at chance. The last needs no fit but knows the planted graphs: for
 each class the sum over its edges of the driver's band power times the receiver's, later by the lag. It is what a
 perfect graph allows.
 
@@ -30,6 +31,7 @@ PENALTY = 0.01  # inverse strength: a thousand clips, a thousand features
 CONTROLS = {
     "spectra": "time-averaged log spectra, fitted",
     "zero_lag": "zero-lag correlations of band power, fitted",
+    "own": "each group's own products of neighbouring seconds, second by second, fitted",
     "lagged": "lagged products of band power along the planted edges, not fitted",
 }
 
@@ -76,19 +78,26 @@ def zero_lag(power: Floats) -> Floats:
     return found
 
 
-def lagged(
-    power: Floats, settings: DrivenSettings, electrodes: Sequence[str], classes: Sequence[str], before_s: float
-) -> Floats:
-    """(b, k): products along the planted edges of each class, at the lag of whole seconds that gives most."""
-    groups = {
+def by_group(power: Floats, settings: DrivenSettings, electrodes: Sequence[str]) -> dict[str, Floats]:
+    """Band power (b, t) of each group, mean over its electrodes."""
+    return {
         name: power[:, :, [electrodes.index(one) for one in group.electrodes]].mean(-1)
         for name, group in settings.groups.items()
     }
+
+
+def own_products(groups: dict[str, Floats]) -> Floats:
+    """(b, g (t - 1)): each group's band power (b, t) of a second times its own of the next."""
+    return np.concatenate([one[:, :-1] * one[:, 1:] for one in groups.values()], axis=1)
+
+
+def lagged(power: Floats, settings: DrivenSettings, electrodes: Sequence[str], classes: Sequence[str]) -> Floats:
+    """(b, k): products along the planted edges of each class, at the lag of whole seconds that gives most."""
+    groups = by_group(power, settings, electrodes)
     graphs, scores = {str(name): edges for name, edges in settings.graphs.items()}, []
     for lag in range(int(settings.lag_s[0]), int(np.ceil(settings.lag_s[1])) + 1):
-        first = max(lag, int(before_s))
         scores.append([
-            sum((groups[d][:, first - lag : -lag] * groups[r][:, first:]).mean(1) for d, r in graphs[name])
+            sum((groups[d][:, :-lag] * groups[r][:, lag:]).mean(1) for d, r in graphs[name])
             for name in classes
         ])  # fmt: skip
     found: Floats = np.max(np.array(scores), axis=0).T
@@ -101,7 +110,6 @@ def control_rows(
     settings: DrivenSettings,
     electrodes: Sequence[str],
     *,
-    before_s: float,
     draws: int,
     confidence: float,
     seed: int,
@@ -109,11 +117,13 @@ def control_rows(
     """One row a control: accuracy on the test clips, its interval over patients, the most frequent class's share."""
     classes = sorted(set(test.classes))
     powers = [band_power(one.frames, settings) for one in (train, test)]
+    own = [own_products(by_group(power, settings, electrodes)) for power in powers]
     spectra = [one.frames.mean(1).reshape(len(one.frames), -1) for one in (train, test)]
-    graphs = lagged(powers[1], settings, electrodes, classes, before_s)
+    graphs = lagged(powers[1], settings, electrodes, classes)
     answers = {
         "spectra": _fitted(spectra[0], train.classes, spectra[1]),
         "zero_lag": _fitted(zero_lag(powers[0]), train.classes, zero_lag(powers[1])),
+        "own": _fitted(own[0], train.classes, own[1]),
         "lagged": np.array(classes)[graphs.argmax(1)],
     }
     chance = max(float((test.classes == name).mean()) for name in classes)

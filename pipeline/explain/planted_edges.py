@@ -1,17 +1,21 @@
 """Did the learned graph find the planted one? Edges of trained models against those that a corpus was made with.
 
-Chosen before any run of this design, `drivers` after pilots of others (docs/sglc.md, The planted graph):
+What is scored is the learner's own part of a graph, A^ = (A_t - lambda A_0) / (1 - lambda), mean over the test clips of
+a class, all layers and seconds. The prior A_0 joins electrodes of one group, no planted pair: less A_0, the graph of a
+learner that prefers nothing would score high.
 
-- a class's own edges: mean of A_t over the test clips of the class, all layers and seconds, less its mean over classes,
-  against the edges planted for that class; `all`: the pairs of every class ranked as one list;
-- `any`: mean of A_t - A_0 over all test clips, against the edges planted for any class: where learning puts weight;
+- a class's own edges: A^ less its mean over classes, against the edges planted for the class; `all`: the pairs of every
+  class ranked as one list. Only these know the direction;
+- `any`: mean of A^ over classes, against the edges planted for any class: where learning puts weight;
 - `drivers`: the same, summed over receivers, against the electrodes that drive in any class: whom learning listens to.
 
-AUROC over ordered pairs of different electrodes, row = receiver, mean over seeds; intervals over patients and seeds.
-`reversed` has the planted graph transposed: what is above it knows who drives whom, not only who belongs together.
+AUROC over ordered pairs of different electrodes, row = receiver, mean over seeds. Each score is also given for the
+weights that the same seed's training began with, and trained less untrained, paired by seed and patient: an attention
+that was drawn at random prefers some electrodes, too. `reversed` has the planted graph transposed; it is left out where
+that is the same question.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from pipeline.explain.graph_means import over_time
-from pipeline.explain.graph_store import reading_graphs
+from pipeline.explain.graph_store import GraphBlock, GraphClips, reading_graphs
 from pipeline.metrics.comparisons import over_drawn_seeds, two_sided_p
 from pipeline.metrics.edges import contrasts, drawn_means, edge_auroc, rank_auroc
 from pipeline.metrics.intervals import interval
@@ -30,6 +36,7 @@ from pipeline.settings.planted import EdgeSettings
 Floats = NDArray[np.float64]
 ALL, ANY, DRIVERS = "all", "any", "drivers"
 FORWARD, REVERSED = "planted", "reversed"
+DECIMALS = 6  # of a weight: what is less apart is rounding of float32, and equal
 
 
 class OtherClips(ValueError):
@@ -38,88 +45,129 @@ class OtherClips(ValueError):
 
 @dataclass(frozen=True)
 class PatientGraphs:
-    """Sums over the clips of each patient and class: learned A (p, k, i, j), prior A_0 (p, k, i, j), clips (p, k)."""
+    """Sums over the clips of each patient and class: the learner's own part A^ (p, k, i, j), and clips (p, k)."""
 
     patients: list[str]
     classes: list[str]
     learned: Floats
-    prior: Floats
     clips: Floats
 
 
-def read_graphs(path: Path, classes: Sequence[str]) -> PatientGraphs:
-    """Sums of one seed's store. A clip's graph is the mean over layers and valid seconds.
+@dataclass(frozen=True)
+class SeedGraphs:
+    """Graphs of one seed's model, trained and as its training began, of the same clips."""
+
+    trained: PatientGraphs
+    untrained: PatientGraphs
+
+
+def read_graphs(path: Path, classes: Sequence[str], *, mixing: float) -> PatientGraphs:
+    """Sums of one seed's store; `mixing`: the prior's share in its graphs. Raises OtherClips as `summed` does."""
+    with reading_graphs(path) as store:
+        return summed(store.about, (block for _, block in store.blocks()), classes, mixing=mixing, where=str(path))
+
+
+def summed(
+    about: GraphClips, blocks: Iterable[GraphBlock], classes: Sequence[str], *, mixing: float, where: str
+) -> PatientGraphs:
+    """Sums of blocks that hold the clips of `about` in their order. A clip's graph is the mean over layers and seconds.
 
     Raises OtherClips where a class has no clip.
     """
-    with reading_graphs(path) as store:
-        about, n = store.about, store.shape[-1]
-        patients = sorted(set(about.patients))
-        places = np.array([patients.index(one) for one in about.patients])
-        names = [about.classes[label] for label in about.label]
-        if missing := sorted(set(classes) - set(names)):
-            raise OtherClips(f"{path}: no test clip of class {missing[0]}; the planted graphs are of {list(classes)}")
-        kinds = np.array([list(classes).index(name) for name in names])
-        learned, prior = (np.zeros((len(patients), len(classes), n, n)) for _ in range(2))
-        for rows, block in store.blocks():
-            np.add.at(learned, (places[rows], kinds[rows]), over_time(block).mean(axis=1))
-            np.add.at(prior, (places[rows], kinds[rows]), block.prior.astype(np.float64))
+    n = len(about.electrodes)
+    patients = sorted(set(about.patients))
+    places = np.array([patients.index(one) for one in about.patients])
+    names = [about.classes[label] for label in about.label]
+    if missing := sorted(set(classes) - set(names)):
+        raise OtherClips(f"{where}: no test clip of class {missing[0]}; the planted graphs are of {list(classes)}")
+    kinds = np.array([list(classes).index(name) for name in names])
+    learned, done = np.zeros((len(patients), len(classes), n, n)), 0
+    for block in blocks:
+        rows = slice(done, done + len(block.A))
+        own = (over_time(block).mean(axis=1) - mixing * block.prior.astype(np.float64)) / (1 - mixing)
+        np.add.at(learned, (places[rows], kinds[rows]), own)
+        done = rows.stop
     clips = np.zeros(learned.shape[:2])
     np.add.at(clips, (places, kinds), 1)
-    return PatientGraphs(patients, list(classes), learned, prior, clips)
+    return PatientGraphs(patients, list(classes), learned, clips)
 
 
-def scored(means: Floats, prior: Floats, edges: NDArray[np.bool_]) -> dict[tuple[str, str], Floats]:
-    """AUROC (d,) of each score and direction; means and prior (d, k, i, j), edges (k, i, j).
+def scored(means: Floats, edges: NDArray[np.bool_]) -> dict[tuple[str, str], Floats]:
+    """AUROC (d,) of each score and direction; means (d, k, i, j), edges (k, i, j).
 
     Scores: one a class by its number (`0`, `1` ...), `all`, `any`, `drivers`.
     """
-    found, own = {}, contrasts(means)
-    joined, planted = (means - prior).mean(axis=1), np.asarray(edges.any(axis=0))
-    for direction, wanted, union in (
-        (FORWARD, edges, planted),
-        (REVERSED, edges.swapaxes(-1, -2), planted.T),
-    ):
+    means = means.round(DECIMALS)
+    found, own, joined = {}, contrasts(means), means.mean(axis=1)
+    heard = joined.sum(axis=-2) - np.diagonal(joined, axis1=-2, axis2=-1)
+    union = np.asarray(edges.any(axis=0))
+    unions = {FORWARD: union, REVERSED: union.T}
+    for direction, wanted in ((FORWARD, edges), (REVERSED, edges.swapaxes(-1, -2))):
         for k in range(len(edges)):
-            found[str(k), direction] = edge_auroc(own[:, k], wanted[k])
-        found[ALL, direction] = edge_auroc(own, wanted)
-        found[ANY, direction] = edge_auroc(joined, union)
-        found[DRIVERS, direction] = rank_auroc(joined.sum(axis=-2), np.asarray(union.any(axis=0)))
+            found[str(k), direction] = edge_auroc(own[:, k].round(DECIMALS), wanted[k])
+        found[ALL, direction] = edge_auroc(own.round(DECIMALS), wanted)
+    for direction, pairs in unions.items():
+        if direction == FORWARD or not np.array_equal(pairs, union):
+            found[ANY, direction] = edge_auroc(joined.round(DECIMALS), pairs)
+            found[DRIVERS, direction] = rank_auroc(heard.round(DECIMALS), np.asarray(pairs.any(axis=0)))
     return found
 
 
-def edge_rows(
-    seeds: Sequence[PatientGraphs], edges: dict[str, NDArray[np.bool_]], settings: EdgeSettings
-) -> pd.DataFrame:
-    """One row a score: class, direction, AUROC, interval, p against 0.5, mean and p of permuted electrodes.
+def edge_rows(seeds: Sequence[SeedGraphs], edges: dict[str, NDArray[np.bool_]], settings: EdgeSettings) -> pd.DataFrame:
+    """One row a score: class, direction, AUROC, interval, p against 0.5; the same untrained; trained less untrained.
 
-    Raises OtherClips where two seeds' stores hold other clips.
+    Raises OtherClips where two stores hold other clips.
     """
-    first = seeds[0]
-    for other in seeds[1:]:
+    first = seeds[0].trained
+    for other in [graphs for one in seeds for graphs in (one.trained, one.untrained)]:
         if other.patients != first.patients or not np.array_equal(other.clips, first.clips):
             raise OtherClips("the learned graphs of two seeds are of other test clips; export them from one corpus")
     planted = np.stack([edges[name] for name in first.classes])
     n = len(first.patients)
     rng = np.random.default_rng(settings.seed)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=settings.draws).astype(np.float64)
-    plain, drawn = _of_seeds(seeds, np.ones((1, n)), planted), _of_seeds(seeds, weights, planted)
-    null = _null(seeds, planted, settings)
+    weights = np.concatenate([np.ones((1, n)), rng.multinomial(n, np.full(n, 1 / n), size=settings.draws)])
+    trained = _of_seeds([one.trained for one in seeds], weights, planted)
+    untrained = _of_seeds([one.untrained for one in seeds], weights, planted)
     rows = []
-    for key, values in plain.items():
-        score, direction = key
-        value = float(values.mean())
-        samples = over_drawn_seeds(drawn[key], np.random.default_rng([settings.seed, 1]))
-        low, high = interval(samples, settings.confidence) if n > 1 else (None, None)
+    for (score, direction), values in trained.items():
+        before = untrained[score, direction]
+        numbers = {
+            **_answer("", values, settings, within=(0, 1), middle=0.5, patients=n),
+            **_answer("untrained", before, settings, within=(0, 1), middle=0.5, patients=n),
+            **_answer("difference", values - before, settings, within=(-1, 1), middle=0, patients=n),
+        }
         named = first.classes[int(score)] if score.isdigit() else score
-        rows.append({
-            "class": named, "direction": direction, "auroc": value, "low": low, "high": high,
-            "p": two_sided_p(samples - 0.5) if n > 1 else None, "null_mean": float(null[key].mean()),
-            "p_permuted": float((1 + (null[key] >= value).sum()) / (1 + len(null[key]))),
-            "n_edges": int(_edges_of(score, planted).sum()), "n_seeds": len(seeds), "n_patients": n,
-            "n_clips": int(first.clips.sum()),
-        })  # fmt: skip
+        counts = {"n_edges": int(_edges_of(score, planted).sum()), "n_seeds": len(seeds), "n_patients": n,
+                  "n_clips": int(first.clips.sum())}  # fmt: skip
+        rows.append({"class": named, "direction": direction, **numbers, **counts})
     return pd.DataFrame(rows)
+
+
+def _answer(
+    name: str, samples: Floats, settings: EdgeSettings, *, within: tuple[float, float], middle: float, patients: int
+) -> dict[str, float | None]:
+    """Value, interval and p of samples (seed, 1 + d), the first of them of all patients as they are."""
+    at = (lambda part: f"{name}_{part}") if name else str
+    value = {name or "auroc": float(samples[:, 0].mean())}
+    if patients == 1:
+        return value | {at("low"): None, at("high"): None, at("p"): None}
+    drawn = over_few_seeds(samples[:, 1:], settings, within=within)
+    low, high = interval(drawn, settings.confidence)
+    return value | {at("low"): low, at("high"): high, at("p"): two_sided_p(drawn - middle)}
+
+
+def over_few_seeds(samples: Floats, settings: EdgeSettings, *, within: tuple[float, float]) -> Floats:
+    """`over_drawn_seeds` (seed, d) -> (d,), widened for how few they are and cut off at what a score can be.
+
+    Three drawn seeds are too narrow an interval by what Student's t is wider than a normal distribution. What differs
+    most from seed to seed is here the electrodes that a model happens to prefer, not the patients.
+    """
+    drawn, n = over_drawn_seeds(samples, np.random.default_rng([settings.seed, 1])), len(samples)
+    if n > 1:
+        tail, mean = (1 + settings.confidence) / 2, samples.mean(axis=0)
+        drawn = mean + student.ppf(tail, n - 1) / normal.ppf(tail) * (drawn - mean)
+    found: Floats = np.clip(drawn, *within)
+    return found
 
 
 def _edges_of(score: str, planted: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -132,32 +180,12 @@ def _of_seeds(
     seeds: Sequence[PatientGraphs], weights: Floats, planted: NDArray[np.bool_]
 ) -> dict[tuple[str, str], Floats]:
     """`scored` of every seed, (seed, d)."""
-    each = []
-    for one in seeds:
-        means, prior = (drawn_means(sums, one.clips, weights) for sums in (one.learned, one.prior))
-        each.append(scored(means, prior, planted))
+    each = [scored(drawn_means(one.learned, one.clips, weights), planted) for one in seeds]
     return {key: np.stack([found[key] for found in each]) for key in each[0]}
 
 
-def _null(
-    seeds: Sequence[PatientGraphs], planted: NDArray[np.bool_], settings: EdgeSettings
-) -> dict[tuple[str, str], Floats]:
-    """`scored` under permutations of the planted electrodes, mean over seeds, (permutation,)."""
-    n, rng = planted.shape[-1], np.random.default_rng([settings.seed, 2])
-    whole = np.ones((1, len(seeds[0].patients)))
-    graphs = [[drawn_means(sums, one.clips, whole) for sums in (one.learned, one.prior)] for one in seeds]
-    found: dict[tuple[str, str], list[float]] = {}
-    for _ in range(settings.permutations):
-        order = rng.permutation(n)
-        each = [scored(means, prior, planted[:, order][:, :, order]) for means, prior in graphs]
-        for key in each[0]:
-            found.setdefault(key, []).append(float(np.mean([one[key] for one in each])))
-    return {key: np.array(values) for key, values in found.items()}
-
-
-def mean_graphs(seeds: Sequence[PatientGraphs]) -> dict[str, Any]:
-    """For the picture: mean A of each class (k, i, j), of all (i, j) and of the prior (i, j), over seeds."""
-    whole = np.ones((1, len(seeds[0].patients)))
-    learned = np.mean([drawn_means(one.learned, one.clips, whole)[0] for one in seeds], axis=0)
-    prior = np.mean([drawn_means(one.prior, one.clips, whole)[0] for one in seeds], axis=0)
-    return {"classes": learned, "own": contrasts(learned), "all": learned.mean(axis=0), "prior": prior.mean(axis=0)}
+def mean_graphs(seeds: Sequence[SeedGraphs]) -> dict[str, Any]:
+    """For the picture, means over seeds: A^ of each class less its mean (k, i, j), and of all less 1/n (i, j)."""
+    whole = np.ones((1, len(seeds[0].trained.patients)))
+    learned = np.mean([drawn_means(one.trained.learned, one.trained.clips, whole)[0] for one in seeds], axis=0)
+    return {"own": contrasts(learned), "all": learned.mean(axis=0) - 1 / learned.shape[-1]}

@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from pipeline.clips import SCHEMES, seizure_events
 from pipeline.metrics.evaluation import Predicted
 from pipeline.settings.base import SettingsError
-from pipeline.settings.clip_lists import ALL, ClipList
+from pipeline.settings.clip_lists import ClipList
+from pipeline.settings.evaluation import ALL
 
 OTHER_VERSION = "is it of another version of the corpus, or are its clips not in the test split?"
 
 
 @dataclass(frozen=True)
 class NamedList:
-    """Clips of one list, by name; None: every test clip."""
+    """Clips of one list, by name; None: every test clip. `absent`: patients to leave out who are no test patients."""
 
     name: str
     clips: NDArray[Any] | None
+    absent: tuple[str, ...] = ()
 
 
 class Marker(NamedTuple):
@@ -57,7 +59,9 @@ def named_lists(
             kept = _patients_of(Path(chosen.patients), patients, where=f"{where}.patients: {chosen.patients}")
             found.append(NamedList(name, _clips(table[table["patient"].isin(kept)])))
         else:
-            found.append(NamedList(name, _clips(table[~table["patient"].isin(chosen.without or [])])))
+            left_out = chosen.without or []
+            absent = tuple(patient for patient in left_out if patient not in patients)
+            found.append(NamedList(name, _clips(table[~table["patient"].isin(left_out)]), absent))
     return found
 
 
@@ -145,6 +149,8 @@ def _check_labels(markers: list[Marker], codes: Mapping[tuple[str, int], str], n
 
 def _patients_of(path: Path, patients: Collection[str], *, where: str) -> list[str]:
     named = [line.strip() for line in _lines(path) if line.strip()]
+    if not named:
+        raise SettingsError(f"{where}: names no patient; give one a line")
     if missing := [name for name in named if name not in patients]:
         raise SettingsError(
             f"{where}: {len(missing)} of {len(named)} patients are no test patients; first {missing[0]}; "

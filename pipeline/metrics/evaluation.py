@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pipeline.metrics.calibration import classification_calibration, detection_calibration
 from pipeline.metrics.clip_metrics import Key, classification_metrics, detection_metrics, reason
 from pipeline.metrics.intervals import interval, patient_weights
-from pipeline.settings.clip_lists import ALL
-from pipeline.settings.evaluation import EvaluationSettings
+from pipeline.settings.evaluation import ALL, EvaluationSettings
 
 OVER_SEEDS = -1
 NO_CLIP = "there is no test clip; add test patients"

@@ -31,13 +31,26 @@ def uniform_graph(weights: np.ndarray) -> np.ndarray:
 def random_graph(weights: np.ndarray) -> np.ndarray:
     """The prior with its electrodes relabelled at random: row-stochastic, with the in- and out-degrees of the prior.
 
-    The order is drawn from a digest of the clip's own weights: a clip has the same graph in every epoch and run.
+    One graph a clip, in every epoch and run: the relabelling is drawn from a digest of the clip's own weights. Digest
+    and relabelling go by the values alone, whatever order the electrodes stand in, so that the mirror image of a clip
+    has the mirror image of its graph.
     """
     n = weights.shape[-1]
     prior = row_stochastic_prior(weights).reshape(-1, n, n)
     drawn = np.empty_like(prior)
     for clip, C in enumerate(np.ascontiguousarray(weights, dtype=np.float32).reshape(-1, n, n)):
-        seed = int.from_bytes(hashlib.sha256(C.tobytes()).digest()[:8], "little")
-        order = np.random.default_rng(seed).permutation(n)
+        seed = int.from_bytes(hashlib.sha256(np.sort(C, axis=None).tobytes()).digest()[:8], "little")
+        ranked = _by_values(C)
+        order = np.empty(n, dtype=np.int64)
+        order[ranked] = ranked[np.random.default_rng(seed).permutation(n)]
         drawn[clip] = prior[clip][np.ix_(order, order)]
     return drawn.reshape(weights.shape)
+
+
+def _by_values(C: np.ndarray) -> np.ndarray:
+    """Electrodes in an order that follows from the values of their rows and columns of C (n, n), not from their places.
+
+    Electrodes that have the same values throughout (silent ones) may stand either way: their edges are alike.
+    """
+    values = np.concatenate([np.sort(C, axis=1), np.sort(C, axis=0).T], axis=1)
+    return np.lexsort(values.T[::-1])

@@ -212,7 +212,7 @@ def _in_words(entry: RunEntry, summary: dict[str, Any]) -> str:
     precise, null = focal["precise"], focal.get("above_electrodes") or {}
     text = f"{start} Of {plural(precise['n_clips'], 'focal map')}, {precise['value']:.1%} are precisely localised"
     printed = published("detection", entry.length_s, "precise", graph=entry.graph, init=entry.init, klass="focal")
-    shown = printed and rule == "any"  # what was published is of electrodes
+    shown = printed and entry.in_paper and rule == "any"  # what was published is of electrodes
     text += f" (published: {printed[0]:.1%}; {SOURCE})." if printed and shown else "."
     return f"{text} {_against_null(null, 'electrodes' if rule == 'any' else 'derivations')}"
 

@@ -12,6 +12,14 @@ from pipeline.store import read_json, read_table, read_tables
 SPLITS = ("train", "validation", "test")
 
 
+STARTS = {
+    "ssl": "pre-trained",
+    "scratch": "from scratch",
+    "transfer": "from a detector",
+    "imported": "imported weights",
+}
+
+
 class RunEntry(Section):
     """One run on one task and length; lists have one file a seed, in the order of `seeds`."""
 
@@ -45,6 +53,16 @@ class RunEntry(Section):
     def clips_key(self) -> str:
         """Key of `Inventory.clips`."""
         return f"{self.task}-{self.length_s}s"
+
+    @property
+    def start(self) -> str:
+        """What the first weights were, in two words."""
+        return STARTS[self.init]
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the published scores of its task, graph and start are of this network: DCRNN on log amplitudes."""
+        return (self.model, self.features) == ("dcrnn", "fft")
 
 
 class PretrainingEntry(Section):

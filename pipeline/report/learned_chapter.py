@@ -19,6 +19,13 @@ from pipeline.report.picture import Picture, plural
 from pipeline.settings.report import ReportSettings
 from pipeline.store import read_table
 
+ALIKE = 0.005  # nats: less than the page shows
+BEGAN = {
+    "ssl": "with pre-training",
+    "scratch": "without pre-training",
+    "imported": "with imported pre-training",
+    "transfer": "from a detector's weights",
+}
 HEADING = "Learned graph (SGLC)"
 INTRODUCTION = (
     "The model estimates its own graph of the channels, second by second and in each layer, from the clip's prior "
@@ -143,12 +150,13 @@ def in_words(entry: RunEntry, card: dict[str, Any], measured: pd.DataFrame) -> s
     last = measured[measured["layer"] == measured["layer"].max()]
     share, prior = last["entropy_mean_share"].median(), last["entropy_prior"].median()
     text = (
-        f"{title_of(entry)}: SGLC {'with' if entry.init == 'ssl' else 'without'} pre-training, variant "
+        f"{title_of(entry)}: SGLC {BEGAN[entry.init]}, variant "
         f"{options.get('variant', 'unknown')}, graph {options.get('adjacency', 'learned')}. In the last layer the "
         f"entropy of a row is {share:.1%} of log N (median of {plural(len(last), 'clip-second')}; 100 %: every channel "
         "listens to all alike)."
     )
     if pd.notna(prior):
-        word = "below" if last["entropy_mean"].median() < prior else "above"
+        own = last["entropy_mean"].median()
+        word = "equal to" if abs(own - prior) < ALIKE else "below" if own < prior else "above"
         text += f" That is {word} the prior's own, {prior:.2f} nats."
     return text

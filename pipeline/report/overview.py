@@ -90,8 +90,8 @@ def _run_row(results: Results, entry: RunEntry) -> dict[str, Any]:
     cards = [results.cards[path] for path in entry.cards]
     parameters = next((card["parameters"] for card in cards), pd.NA)
     return {
-        "run": entry.run, "task": entry.task, "clip (s)": entry.length_s, "graph": entry.graph,
-        "start": "pre-trained" if entry.init == "ssl" else "random", "seeds": len(entry.seeds),
+        "run": entry.run, "model": entry.model, "task": entry.task, "clip (s)": entry.length_s, "graph": entry.graph,
+        "start": entry.start, "seeds": len(entry.seeds),
         "parameters": parameters,
         "occlusion maps": bool(entry.maps),
     }  # fmt: skip

@@ -25,7 +25,7 @@ def edges_picture(
 ) -> Picture:
     """Above the planted edges, below what was learned, `any` and each class; at the bottom AUROC with intervals."""
     wanted = [np.any(list(planted.values()), axis=0), *planted.values()]
-    learned = [graphs["all"] - graphs["prior"], *graphs["own"]]
+    learned = [graphs["all"], *graphs["own"]]
     heads = ["any class", *planted]
     with drawing(2.5 * len(heads), 8.6) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=[2, 1])
@@ -33,17 +33,18 @@ def edges_picture(
         axes = above.subplots(2, len(heads))
         for place, name in enumerate(heads):
             _matrix(axes[0, place], wanted[place].astype(float), electrodes, f"planted, {name}", top=1.0)
-            said = "learned less prior" if not place else f"learned, {name} less mean"
+            said = "learned less 1/n" if not place else f"learned, {name} less mean"
             _matrix(axes[1, place], learned[place], electrodes, said)
         _aurocs(below, rows)
         png = finish(figure, synthetic=True, dpi=dpi)
     first = records(rows)[0]
     n = ", ".join(plural(int(first[f"n_{what}s"]), what) for what in ("clip", "patient", "seed"))
     caption = (
-        "Row: receiver, column: driver. Above, what was planted; below it, where the learned graph has more weight "
-        "than the prior (any class), and more in clips of a class than in the mean of all classes; colours of each "
-        f"panel by its own largest value off the diagonal. Bottom: AUROC of planted edges, mean over seeds, {n}; bar: "
-        "interval over patients and seeds; cross: mean under permuted electrodes; dotted: 0.5."
+        "Row: receiver, column: driver. Above, what was planted; below it, where the learner's own part of a graph has "
+        "more weight than each electrode's equal share (any class), and more in clips of a class than in the mean of "
+        "all classes; colours of each panel by its own largest value off the diagonal. Bottom: AUROC of planted edges, "
+        f"mean over seeds, {n}; bar: interval over patients and seeds; cross: the same networks before training; "
+        "dotted: 0.5."
     )
     told = [f"{row['class']} {row['auroc']:.2f}" for row in records(rows[rows["direction"] == "planted"])]
     alt = f"Planted and learned graphs as matrices; AUROC of planted edges: {', '.join(told)}."
@@ -72,7 +73,7 @@ def _aurocs(figure: Any, rows: pd.DataFrame) -> None:
             place = names.index(row["class"]) + (shift - 0.5) * 0.3
             if row["low"] is not None and np.isfinite(row["low"]):
                 axes.plot([row["low"], row["high"]], [place, place], color=SERIES[shift], linewidth=2)
-            axes.plot(row["null_mean"], place, "x", color="#888888", markersize=4)
+            axes.plot(row["untrained"], place, "x", color="#888888", markersize=4)
             label = words if row["class"] == names[0] else None
             axes.plot(row["auroc"], place, MARKS[shift], color=SERIES[shift], markersize=6, label=label)
     axes.axvline(0.5, color="#888888", linestyle=":", linewidth=1)

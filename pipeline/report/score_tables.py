@@ -54,6 +54,8 @@ class Scored:
     def printed(self, metric: str, about: str = "") -> tuple[float, float | None] | None:
         """The same cell in the paper."""
         entry = self.entry
+        if not entry.in_paper:
+            return None
         return published(
             entry.task, entry.length_s, metric, graph=entry.graph, init=entry.init, klass=about or "all",
             n_classes=len(self.curves.get("classes", [])) or 4,
@@ -132,7 +134,7 @@ def in_print(printed: tuple[float, float | None] | None) -> str:
 
 
 def _name(entry: RunEntry) -> str:
-    return f"{entry.run}\n({entry.graph} graph, {'pre-trained' if entry.init == 'ssl' else 'from scratch'})"
+    return f"{entry.run}\n({entry.graph} graph, {entry.start})"
 
 
 def _cell(run: Scored, metric: str) -> str:

@@ -4,7 +4,7 @@ A published number never stands in the column of another list: the two lists of 
 and in nearly all tonic-clonic seizures, so their scores cannot be compared (spec sglc.md, section 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -73,6 +73,10 @@ def list_contents(one: Predicted, lists: Sequence[NamedList], classes: tuple[str
         found.append({
             "list": chosen.name, "classes": len(classes), "clips": len(part.labels),
             "patients": len(np.unique(part.patients)), "majority_weighted_f1": majority_weighted_f1(counts),
+            "absent": list(chosen.absent),
+            "patients_of_class": {
+                name: len(np.unique(part.patients[part.labels == k])) for k, name in enumerate(classes)
+            },
             "of_class": [list(pair) for pair in zip(classes, counts, strict=True)],  # in order: JSON sorts keys
         })  # fmt: skip
     return found
@@ -82,6 +86,15 @@ def majority_weighted_f1(counts: Sequence[int] | np.ndarray[Any, Any]) -> float 
     """Weighted F1 of always guessing the most frequent class; None without a clip."""
     total, largest = int(np.sum(counts)), int(np.max(counts))
     return largest / total * 2 * largest / (total + largest) if total else None
+
+
+def as_published(row: Mapping[str, Any]) -> bool | None:
+    """Whether a list holds here what it holds by its publication; None: of none, or its counts are unknown."""
+    known = {(one["list"], one["classes"]): one for one in published_lists()}
+    printed = known.get((row["list"], row["classes"]))
+    if printed is None:
+        return None
+    return all(row[name] == printed[name] for name in ("clips", "patients", "of_class"))
 
 
 def published_lists() -> list[dict[str, Any]]:

@@ -85,15 +85,16 @@ def grid_of(inventory: SglcInventory) -> list[dict[str, Any]]:
     """What was trained, by the cards: one row a run, and one an encoder."""
     rows = [{"run": one.run, "seeds": len(one.seeds), "labels_pct": one.share} for one in inventory.runs]
     rows += [{"run": one.encoder, "seeds": 1, "labels_pct": None} for one in inventory.encoders]
-    cards = [*(one.cards[0] for one in inventory.runs), *(one.card for one in inventory.encoders)]
-    return [row | _trained(read_json(card)) for row, card in zip(rows, cards, strict=True)]
+    cards = [*(one.cards for one in inventory.runs), *([one.card] for one in inventory.encoders)]
+    return [row | _trained([read_json(path) for path in own]) for row, own in zip(rows, cards, strict=True)]
 
 
-def _trained(card: dict[str, Any]) -> dict[str, Any]:
-    """Sizes, training and number of parameters of one model, from its card."""
-    settings = card["settings"]
+def _trained(cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sizes, training and number of parameters of a run, from its seeds' cards: epochs are those of every seed."""
+    card, settings = cards[0], cards[0]["settings"]
+    epochs = ", ".join(str(one["epochs"]) for one in cards)
     options = {name: settings["options"][name] for name in SHOWN if name in settings["options"]}
     loop = {name: settings["loop"][name] for name in TRAINED if name in settings["loop"]}
-    about = {name: card[name] for name in ("task", "length_s", "parameters")} | {"trained_epochs": card["epochs"]}
+    about = {name: card[name] for name in ("task", "length_s", "parameters")} | {"trained_epochs": epochs}
     about |= {"encoder": "".join(card["inputs"]["encoder"])[:SHORT] or None}
     return {**about, "label_unit": settings["sampling"].get("label_unit"), **options, **loop}

@@ -10,8 +10,10 @@ from pipeline.report.picture import Picture
 from pipeline.report.provenance import versions
 from pipeline.report.scoreboard import REAL_LINE, SYNTHETIC_LINE, read_picture
 from pipeline.report.sglc_ablation import equal_budget
+from pipeline.report.sglc_pictures import seeds_in_words
 from pipeline.report.sglc_tables import (
     ablation_table,
+    absent_patients,
     class_table,
     differing_lists,
     fraction_table,
@@ -25,7 +27,14 @@ TARGETS = ("sglc_table", "label_fraction", "graph_ablation")
 Content = dict[str, Any]
 MIXED = (
     "Scores on two lists are scores on other patients: no column of this page holds two of them. The list behind the "
-    "published numbers of SGLC is not stated, so that they are context for every column and the target of none."
+    "published numbers of SGLC is not stated, so that they are context for every column and the target of none. They "
+    "were printed for the published model, and stand beside both variants as context, not as what the corrected one is "
+    "to reach."
+)
+RARE = (
+    "Macro F1 is the mean over classes with an F1. In a draw of patients that holds no clip of a class, and in which "
+    "none is given it, the mean is over the others: where few patients hold a class, the interval of macro F1 is that "
+    "of a score of changing classes."
 )
 UNITS = {
     "patient": "Whole training patients give their labels",
@@ -35,9 +44,13 @@ BOUNDED = (
     "The sentences below follow from the intervals by a rule. They hold for this corpus, these sizes and this "
     "training: a graph that does not help here may help where the class depends on who drives whom (docs/sglc.md)."
 )
+UNEVEN = "The runs differ in more than the graph; where they do, nothing is claimed"
 CAVEATS = [
     ("Learned graphs.", "What training found useful for telling classes apart; not effective connectivity."),
-    ("Intervals.", "Over patients, and for differences over seeds as well: with few of either they are wide."),
+    (
+        "Intervals.",
+        "Over patients, and for differences over seeds as well, where there are several: few make them wide.",
+    ),
     ("Use.", "Research use only; not a medical device."),
 ]
 
@@ -77,20 +90,19 @@ def sglc_page(
 
 def _protocol(contents: Mapping[str, Content]) -> Section:
     grid = {row["run"]: row for content in contents.values() for row in content["grid"]}
-    seeds = sorted({row["seeds"] for row in grid.values() if row["labels_pct"]})
+    seeds = seeds_in_words(row["seeds"] for row in grid.values() if row["labels_pct"])
     shares = sorted({row["fraction"] for row in contents["label_fraction"]["rows"]})
     models = sum(row["seeds"] for row in grid.values() if row["labels_pct"])
     encoders = sum(not row["labels_pct"] for row in grid.values())
     text = (
-        f"Grid that was run: {models} models of {len(grid) - encoders} runs with {' or '.join(map(str, seeds))} seeds "
+        f"Grid that was run: {models} models of {len(grid) - encoders} runs with {seeds} "
         f"each, and {encoders} encoders; shares of the labels {', '.join(f'{share} %' for share in shares)}. Sizes, "
         "epochs and rates stand in the table, as the models' cards say them."
     )
     lists = contents["sglc_table"]["lists"]
     blocks: list[Block] = [Text(text), grid_table(list(grid.values())), Text(MIXED), list_table(lists)]
-    return Section(
-        "protocol", "What was run, and on what", [*blocks, *(Note(words) for words in differing_lists(lists))]
-    )
+    notes = [Note(words) for words in (*differing_lists(lists), *absent_patients(lists))]
+    return Section("protocol", "What was run, and on what", [*blocks, *notes])
 
 
 def _types(content: Content, picture: Picture) -> Section:
@@ -99,7 +111,7 @@ def _types(content: Content, picture: Picture) -> Section:
     for holds in lists:
         for metric in ("recall", "auroc"):
             blocks.append(class_table(holds["classes"], holds["list"], metric, rows, lists))
-    return Section("types", "Seizure types", [*blocks, Figure(picture), _links("sglc_table")])
+    return Section("types", "Seizure types", [Text(RARE), *blocks, Figure(picture), _links("sglc_table")])
 
 
 def _fractions(content: Content, picture: Picture) -> Section:
@@ -119,7 +131,7 @@ def _fractions(content: Content, picture: Picture) -> Section:
 
 def _ablation(content: Content, picture: Picture) -> Section:
     rows, budget = content["rows"], content["budget"]
-    even = "The runs differ in the graph alone" if equal_budget(budget) else "The runs differ in more than the graph"
+    even = "The runs differ in the graph alone" if equal_budget(budget) else UNEVEN
     varied = [
         (f"{row['setting']}:", ", ".join(f"{run} {value}" for run, value in row["values"].items())) for row in budget
     ]

@@ -3,7 +3,7 @@
 A panel shows one list of test clips and no more: scores on two lists are scores on other patients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pipeline.report.picture import MARKS, SERIES, STYLES, Picture, drawing, finish, plural, tidy
+from pipeline.report.sglc_ablation import drawn_over
+from pipeline.report.sglc_cells import as_published
 from pipeline.report.tables import records
 
 Row = dict[str, Any]
 APART = 1.2  # per cent: how far beside one another the curves stand
 INTERVAL = "bars: patient-bootstrap interval of the mean over seeds"
+OVER_BOTH = "bars: interval over test patients and seeds, each of which draws labelled patients of its own"
 
 
 def table_picture(frame: pd.DataFrame, lists: Sequence[Row], *, synthetic: bool, dpi: int) -> Picture:
-    """Weighted F1 of every run, one panel a number of classes and a list; open diamond: published on that list."""
+    """Weighted F1 of every run, one panel a number of classes and a list; open diamond: published on these clips.
+
+    A published score is drawn only where the list holds the clips and patients that it does by its publication: a list
+    that bears the same name may be another selection.
+    """
     measured = frame[(frame["metric"] == "weighted_f1") & (frame["origin"] == "measured")]
     names = list(dict.fromkeys(measured["list"]))
     classes = sorted({int(number) for number in measured["classes"]})
@@ -30,18 +37,51 @@ def table_picture(frame: pd.DataFrame, lists: Sequence[Row], *, synthetic: bool,
             for axes, name in zip(line, names, strict=True):
                 panel = frame[(frame["classes"] == number) & (frame["list"] == name)]
                 holds = next((row for row in lists if (row["classes"], row["list"]) == (number, name)), None)
+                if holds is None or not as_published(holds):
+                    panel = panel[panel["origin"] == "measured"]
                 _draw_scores(axes, panel, labels, holds)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     n = "; ".join(f"{row['classes']} classes, list {row['list']}: {_n(row)}" for row in lists)
+    seeds = seeds_in_words(measured["n_seeds"])
     caption = (
-        f"Weighted F1 on the test clips, mean over seeds; {INTERVAL}. Open diamond: published for exactly this list of "
-        f"test clips. Dotted: always guessing the most frequent class. n: {n}."
+        f"Weighted F1 on the test clips, mean over {seeds}; {INTERVAL}. {_diamonds(frame, lists)} Dotted: always "
+        f"guessing the most frequent class. n: {n}."
     )
-    best = measured.sort_values("value", ascending=False).drop_duplicates(["classes", "list"])
+    best = measured.dropna(subset="value").sort_values("value", ascending=False).drop_duplicates(["classes", "list"])
     told = [f"{r['classes']} classes, {r['list']}: highest {r['label']} {r['value']:.3f}" for r in records(best)]
     title = "Seizure types by SGLC and by both DCRNNs"
-    alt = f"Weighted F1 of every model; {'; '.join(told)}."
+    drawn = [f"{r['classes']} classes, {r['list']}: {r['label']} {r['value']:.3f}" for r in _published(frame, lists)]
+    beside = f" Published, as open diamonds: {'; '.join(drawn)}." if drawn else ""
+    alt = f"Weighted F1 of every model; {'; '.join(told)}.{beside}"
     return Picture("sglc_table", title, caption, alt, tidy({"rows": records(measured)}), png)
+
+
+def _published(frame: pd.DataFrame, lists: Sequence[Row]) -> list[Row]:
+    """Published scores that are drawn: on lists that hold here what they hold by their publication."""
+    same = {(row["list"], row["classes"]) for row in lists if as_published(row)}
+    labels = set(frame.loc[frame["origin"] == "measured", "label"])
+    printed = records(frame[frame["origin"] == "published"])
+    return [row for row in printed if (row["list"], row["classes"]) in same and row["label"] in labels]
+
+
+def _diamonds(frame: pd.DataFrame, lists: Sequence[Row]) -> str:
+    named = set(frame.loc[frame["origin"] == "published", "list"])
+    left = [
+        f"{row['list']} ({row['classes']} classes)" for row in lists if row["list"] in named and not as_published(row)
+    ]
+    words = ["Open diamond: published for this list, which holds the same clips and patients."]
+    words = words if _published(frame, lists) else []
+    if left:
+        words.append(
+            f"Published scores on {', '.join(left)} are not drawn: whether it holds the same clips here is not known."
+        )
+    return " ".join(words) or "No published score is on one of these lists."
+
+
+def seeds_in_words(numbers: Iterable[Any]) -> str:
+    """`2 seeds`, `1 seed`, or `2 or 5 seeds`."""
+    known = sorted({int(number) for number in numbers})
+    return plural(known[0], "seed") if len(known) == 1 else f"{' or '.join(map(str, known))} seeds"
 
 
 def _draw_scores(axes: Axes, panel: pd.DataFrame, labels: Sequence[str], holds: Row | None) -> None:
@@ -79,15 +119,24 @@ def fraction_picture(frame: pd.DataFrame, *, synthetic: bool, dpi: int) -> Pictu
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     sizes = {(r["list"], int(r["n_test_clips"]), int(r["n_test_patients"])) for r in records(frame)}
     n = "; ".join(f"list {a}: {plural(b, 'test clip')} of {plural(c, 'patient')}" for a, b, c in sorted(sizes))
-    seeds = sorted({int(number) for number in frame["n_seeds"]})
+    bars = OVER_BOTH if (frame["n_seeds"] > 1).all() else INTERVAL
     caption = (
-        f"Mean over {' or '.join(map(str, seeds))} seeds; {INTERVAL}. Solid: with pre-training on all training "
+        f"Mean over {seeds_in_words(frame['n_seeds'])}; {bars}. Solid: with pre-training on all training "
         "recordings, dashed: without; points stand a little apart to be seen. The validation and the test patients are "
         f"the same at every share. {n}."
     )
     title = "How scores depend on the share of the labels"
-    alt = f"Curves of {', '.join(curves)} over {', '.join(str(x) for x in sorted(set(frame['fraction'])))} per cent."
+    alt = f"Weighted F1 by share of the labels. {' '.join(_told(frame, name) for name in names)}"
     return Picture("label_fraction", title, caption, alt, tidy({"rows": records(frame)}), png)
+
+
+def _told(frame: pd.DataFrame, name: str) -> str:
+    """The weighted F1 of every curve on a list, share by share."""
+    own, told = frame[frame["list"] == name].sort_values("fraction"), []
+    for label in dict.fromkeys(own["label"]):
+        rows = records(own[own["label"] == label])
+        told.append(f"{label}: " + ", ".join(f"{row['fraction']} % {row['weighted_f1']:.3f}" for row in rows))
+    return f"List {name}: {'; '.join(told)}."
 
 
 def _draw_fractions(axes: Axes, rows: pd.DataFrame, curves: Sequence[str], metric: str) -> None:
@@ -127,10 +176,11 @@ def ablation_picture(rows: Sequence[Row], *, confidence: float, synthetic: bool,
                                 for r in rows))  # fmt: skip
     caption = (
         f"Learned graph less a graph that is not learned, on the same test clips; bar: {confidence:.0%} interval over "
-        f"patients and seeds. Where it holds 0, no benefit is claimed. n: {n}."
+        f"{drawn_over(rows)}. Where it holds 0, no benefit is claimed. n: {n}."
     )
-    told = [f"{row['second']} {row['difference']:+.3f}" for row in rows if row["difference"] is not None]
-    alt = f"Differences of {rows[0]['first']}: {'; '.join(told)}." if rows else "No comparison."
+    told = [f"list {row['list']}, {row['first']} less {row['second']} {row['difference']:+.3f}"
+            for row in rows if row["difference"] is not None]  # fmt: skip
+    alt = f"Differences in weighted F1: {'; '.join(told)}." if told else "No difference can be computed."
     return Picture("graph_ablation", "Does learning the graph help?", caption, alt, tidy({"rows": list(rows)}), png)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pipeline.report.blocks import Table, cell, with_interval
 from pipeline.report.picture import plural
-from pipeline.report.sglc_cells import published_lists
+from pipeline.report.sglc_ablation import drawn_over
+from pipeline.report.sglc_cells import as_published, published_lists
 from pipeline.report.sglc_inventory import SHOWN, TRAINED
 
 Row = dict[str, Any]
@@ -23,17 +24,17 @@ def score_table(classes: int, rows: Sequence[Row], lists: Sequence[Row]) -> Tabl
     """One row a model; columns: weighted and macro F1 on each list, then published ones with their list."""
     own = [row for row in rows if row["classes"] == classes]
     measured = [row for row in own if row["origin"] == "measured"]
-    labels, names = _distinct(measured, "label"), _distinct(measured, "list")
+    runs, names = _labels(measured), _distinct(measured, "list")
     published = [row for row in own if row["origin"] == "published"]
     columns = [(name, metric) for name in names for metric in ("weighted_f1", "macro_f1")]
     heads = [f"{WORDS[metric]}, list {name}\n{_size(name, classes, lists)}" for name, metric in columns]
     others = _distinct(published, "list")
     body = [
-        [label, *(_score(_one(measured, label, name, metric)) for name, metric in columns),
+        [label, *(_score(_one(measured, run, name, metric)) for name, metric in columns),
          *(_printed(published, label, name) for name in others)]
-        for label in labels
+        for run, label in runs.items()
     ]  # fmt: skip
-    printed = [f"published, weighted F1\nlist: {name}" for name in others]
+    printed = [f"published, weighted F1, TUSZ v1.5.2\nlist: {name}" for name in others]
     caption = (
         f"{classes} classes: mean over seeds [patient interval] ± standard deviation over seeds; published: context"
     )
@@ -44,13 +45,17 @@ def class_table(classes: int, name: str, metric: str, rows: Sequence[Row], lists
     """One row a model, one column a class, all of them; `n/a` where the list holds no clip of it."""
     own = [row for row in rows if (row["classes"], row["list"], row["metric"]) == (classes, name, metric)]
     holds = next(row for row in lists if (row["classes"], row["list"]) == (classes, name))
-    body = [
-        [label, *(_score(_one(own, label, name, metric, about)) for about, _ in holds["of_class"])]
-        for label in _distinct(own, "label")
-    ]
     heads = [f"{about}\n{plural(count, 'clip')}" for about, count in holds["of_class"]]
     words = WORDS[metric][0].upper() + WORDS[metric][1:]
-    caption = f"{words} of each class, {classes} classes, list {name}; {NO_SUPPORT}: no clip of it"
+    lone = {about for about, _ in holds["of_class"] if holds["patients_of_class"].get(about) == 1}
+    body = []
+    for run, label in _labels(own).items():
+        cells = {about: _one(own, run, name, metric, about) for about, _ in holds["of_class"]}
+        body.append([label, *(_class_score(found, lone=about in lone) for about, found in cells.items())])
+    missing = dict.fromkeys(row["reason"] for row in own if row["value"] is None and row["reason"])
+    caption = f"{words} of each class, {classes} classes, list {name}"
+    caption += f"; {NO_SUPPORT}: {', or '.join(missing)}" if missing else ""
+    caption += f"; no interval: the clips of {', '.join(sorted(lone))} are of one patient" if lone else ""
     return Table(f"{metric}-{classes}-{name}", caption, ["model", *heads], body, folded=metric != "recall")
 
 
@@ -60,7 +65,7 @@ def list_table(lists: Sequence[Row]) -> Table:
     printed = [row | {"where": "TUSZ v1.5.2, published"} for row in published_lists()]
     body = [
         [f"{row['list']}, {row['classes']} classes", row["where"], cell(row["clips"]), cell(row["patients"]),
-         ", ".join(f"{name} {count}" for name, count in row["of_class"]), cell(row["majority_weighted_f1"])]
+         _of_class(row), cell(row["majority_weighted_f1"])]
         for row in [*seen, *printed]
     ]  # fmt: skip
     heads = ["list", "counted in", "clips", "patients", "clips of each class", "weighted F1 of the majority guess"]
@@ -69,17 +74,24 @@ def list_table(lists: Sequence[Row]) -> Table:
 
 def differing_lists(lists: Sequence[Row]) -> list[str]:
     """One sentence for each list that bears a published name and holds something else here."""
-    known, found = {row["list"]: row for row in published_lists()}, []
-    for row in lists:
-        printed = known.get(row["list"])
-        if printed is None or row["classes"] != printed["classes"]:
-            continue
-        if any(row[name] != printed[name] for name in ("clips", "patients", "of_class")):
-            found.append(
-                f"List {row['list']} holds {plural(row['clips'], 'clip')} of {plural(row['patients'], 'patient')} "
-                f"here, published {printed['clips']} of {printed['patients']}: scores on it are on other clips."
-            )
-    return found
+    known = {row["list"]: row for row in published_lists()}
+    return [
+        f"List {row['list']} holds {plural(row['clips'], 'clip')} of {plural(row['patients'], 'patient')} "
+        f"({_of_class(row)}) here, published {known[row['list']]['clips']} of {known[row['list']]['patients']} "
+        f"({_of_class(known[row['list']])}): scores on it are on other clips."
+        for row in lists
+        if as_published(row) is False
+    ]
+
+
+def absent_patients(lists: Sequence[Row]) -> list[str]:
+    """One sentence for each list that leaves out patients who are not tested here: left out already, or misspelt."""
+    absent = {row["list"]: row["absent"] for row in lists if row["absent"]}
+    return [
+        f"List {name}: of the patients to leave out, {', '.join(names)} {'is' if len(names) == 1 else 'are'} not among "
+        "the test patients here: left out already, or written otherwise in this corpus."
+        for name, names in absent.items()
+    ]
 
 
 def grid_table(grid: Sequence[Row]) -> Table:
@@ -105,7 +117,7 @@ def fraction_table(rows: Sequence[Row], lists: Sequence[Row]) -> Table:
         scores = [_score(_of_metric(own[name], metric)) for name, metric in columns]
         body.append([f"{label}\n{share} %", _plain(first["n_patients"]), clips, *scores])
     heads = [f"{WORDS[metric]}, list {name}" for name, metric in columns]
-    caption = "Share of the labels: mean over seeds [patient interval] ± standard deviation over seeds"
+    caption = f"Share of the labels: mean over seeds [interval over {drawn_over(mean)}] ± standard deviation over seeds"
     return Table("fractions", caption, ["model, share", "training patients", "training clips", *heads], body)
 
 
@@ -117,7 +129,12 @@ def ablation_table(rows: Sequence[Row]) -> Table:
         for row in rows
     ]  # fmt: skip
     heads = ["comparison", "list", "learned", "fixed graph", "difference [interval]", "p", "p, Holm", "in words"]
-    return Table("ablation", "Weighted F1, paired over patients and seeds", heads, body, frozenset({2, 3, 5, 6}))
+    caption = f"Weighted F1, paired; intervals over {drawn_over(rows)}"
+    return Table("ablation", caption, heads, body, frozenset({2, 3, 5, 6}))
+
+
+def _of_class(row: Row) -> str:
+    return ", ".join(f"{name} {count}" for name, count in row["of_class"])
 
 
 def _of_metric(row: Row, metric: str) -> Row:
@@ -135,9 +152,14 @@ def _score(row: Row | None) -> str:
     return with_interval(row["value"], row["low"], row["high"]) + spread
 
 
+def _class_score(row: Row | None, *, lone: bool) -> str:
+    """`lone`: all clips of the class are of one patient, whom a draw holds or not: there is nothing to vary."""
+    return _score(row if row is None or not lone else row | {"low": None, "high": None})
+
+
 def _printed(published: Sequence[Row], label: str, name: str) -> str:
-    """A published value beside each variant of its model: which variant the print is of is not known to all readers."""
-    start = label.rsplit(", ", 1)[1]
+    """A published value beside each variant of its model; the page says why (`MIXED`)."""
+    start = label.rpartition(", ")[2]
     system = "SGLC" if label.startswith("SGLC") else label.split(", ")[0]
     row = next((one for one in published if one["list"] == name and one["label"] == f"{system}, {start}"), None)
     if row is None:
@@ -145,9 +167,14 @@ def _printed(published: Sequence[Row], label: str, name: str) -> str:
     return f"{row['value']:.3f}" + (f"\u00a0±\u00a0{row['std']:.3f}" if row["std"] is not None else "")
 
 
-def _one(rows: Sequence[Row], label: str, name: str, metric: str, about: str = "") -> Row | None:
-    wanted = (label, name, metric, about)
-    return next((row for row in rows if (row["label"], row["list"], row["metric"], row["class"]) == wanted), None)
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
+    """Run -> label: two runs may be called alike, and have a row each."""
+    return {str(row["run"]): str(row["label"]) for row in rows}
+
+
+def _one(rows: Sequence[Row], run: str, name: str, metric: str, about: str = "") -> Row | None:
+    wanted = (run, name, metric, about)
+    return next((row for row in rows if (row["run"], row["list"], row["metric"], row["class"]) == wanted), None)
 
 
 def _size(name: str, classes: int, lists: Sequence[Row]) -> str:

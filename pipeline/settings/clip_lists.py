@@ -4,20 +4,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.settings.base import Count, Section
+from pipeline.settings.base import Section
 from pipeline.settings.corpora import PathText
-from pipeline.settings.evaluation import EvaluationConfig
+from pipeline.settings.evaluation import ALL, EvaluationConfig
 
-ALL = "all"  # the name of a corpus's own test clips, in metrics.parquet and on every page
 Scheme = Literal["four", "seven", "eight"]
-
-
-class ExpectedClips(Section):
-    """What a list holds by its publication; where ours differs, every table of it says so."""
-
-    clips: Count
-    patients: Count
-    classes: dict[str, Count] = Field(default_factory=dict)
 
 
 class ClipList(Section):
@@ -28,8 +19,7 @@ class ClipList(Section):
     clips: PathText | None = None  # file of markers, a line `file,label,seizure_index` each, as published
     labels: list[str] | None = None  # names of the markers' labels 0, 1, ...; null: labels are not compared
     patients: PathText | None = None  # file of patients whose clips are kept, one a line
-    without: list[str] | None = None  # patients whose clips are left out
-    expected: ExpectedClips | None = None
+    without: list[str] | None = Field(default=None, min_length=1)  # patients whose clips are left out
 
     @model_validator(mode="after")
     def _one_rule(self) -> "ClipList":

@@ -18,7 +18,8 @@ from pipeline.settings.clip_lists import EvaluationSection
 from pipeline.settings.clips import ClipSettings, MyoclonicSplit
 from pipeline.settings.comparison import ComparisonConfig
 from pipeline.settings.compat_report import CompatReportConfig
-from pipeline.settings.corpora import CorpusSettings, IngestSettings, PathText
+from pipeline.settings.corpora import IngestSettings, PathText
+from pipeline.settings.corpus_section import CorpusSettings
 from pipeline.settings.evaluation import LocalisationSettings, OcclusionSettings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.features import FeatureSettings, GraphSettings

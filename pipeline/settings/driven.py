@@ -9,10 +9,12 @@ from pipeline.settings.base import Count, NotNegative, Positive, Section, Seed, 
 Split = Literal["train", "validation", "test"]
 ClassName = Literal["CF", "GN", "AB", "CT"]
 Edge = tuple[str, str]  # (driver, receiver): names of groups
-LEAD_S = 5.0  # before the first event
+LEAD_S = 6.0  # before the first event
 EVENT_S = 10.2  # a 12-s clip begins 2 s before its event and ends with it
-SPACING_S = 14.0  # from one event's earliest onset to the next one's
-LONGEST_LAG_S = SPACING_S - EVENT_S - 1.0  # onsets are drawn within a second: the lags of two events never meet
+COUPLED_BEFORE_S = 2.5  # receivers follow from so long before the onset: no clip may hold the switch, which tells them
+SPACING_S = 16.5  # from one event's earliest onset to the next one's
+LONGEST_LAG_S = SPACING_S - EVENT_S - COUPLED_BEFORE_S - 1.0  # onsets within a second: lags of two events never meet
+SHORTEST_LAG_S = 1.0  # frames are of one second: what follows sooner is in the frame of its driver
 KIND = "all classes"
 CODE_OF: dict[ClassName, str] = {
     "CF": "fnsz",
@@ -66,10 +68,11 @@ class DrivenSettings(Section):
 
     @model_validator(mode="after")
     def _within_reach(self) -> "DrivenSettings":
-        """Lags rise and end before the event before, bands rise and end below half the sampling rate."""
+        """Lags rise from a frame's length and end before the event before, bands below half the sampling rate."""
         low, high = self.lag_s
-        if low > high or high > LONGEST_LAG_S:
-            raise ValueError(f"lag_s: {low:g} to {high:g}; give a rising pair of at most {LONGEST_LAG_S:g} s")
+        if not SHORTEST_LAG_S <= low <= high <= LONGEST_LAG_S:
+            allowed = f"{SHORTEST_LAG_S:g} to {LONGEST_LAG_S:g} s"
+            raise ValueError(f"lag_s: {low:g} to {high:g}; give a rising pair within {allowed}")
         bands = {f"groups.{name}.mark_hz": group.mark_hz for name, group in self.groups.items()}
         for key, band in {"band_hz": self.band_hz, **bands}.items():
             if band is not None and not band[0] < band[1] <= self.rate_hz / 2:

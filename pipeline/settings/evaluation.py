@@ -4,6 +4,8 @@ from typing import Literal
 
 from pipeline.settings.base import Confidence, Count, Section, Seed, Share
 
+ALL = "all"  # the name of a corpus's own test clips among its lists, in metrics.parquet and on every page
+
 
 class EvaluationConfig(Section):
     """The section as it stands in config.yaml: metrics and their patient-bootstrap intervals."""

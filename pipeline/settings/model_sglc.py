@@ -1,6 +1,7 @@
 """models.sglc: the spatio-graph learning cell, whose graph is estimated anew every second (docs/sglc.md)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +12,24 @@ GRAPHS: tuple[str, ...] = ("correlation",)  # the prior graph of a clip
 PRETRAINS = True
 LEARNS_GRAPH = True  # whether a line of the plan may ask for learned graphs; a module that does not say so: no
 LOOP_DROPOUT = True  # training.<task>.<length>.dropout is used, by the head
+LEARNER_OPTIONS = (
+    "learner_units", "heads", "mixing", "attention_dropout", "sparsify", "keep_edges", "edge_threshold", "recurrence",
+    "support",
+)  # fmt: skip
+CORRECTED_OPTIONS = ("sparsify", "keep_edges", "recurrence", "support")  # of them, what `published` does not read
+NEUTRAL: dict[str, Any] = {
+    "learner_units": 1, "heads": 1, "mixing": 0.0, "attention_dropout": 0.0, "sparsify": "topk", "keep_edges": 1,
+    "edge_threshold": 0.0, "recurrence": "anchored", "support": "all",
+}  # fmt: skip
+
+
+def unread(options: Mapping[str, Any]) -> frozenset[str]:
+    """Options that a model with these does not read: jobs are not told of them, so that no change of one reruns any."""
+    if options.get("adjacency", "learned") != "learned":
+        return frozenset(LEARNER_OPTIONS)
+    if options.get("variant") == "published":
+        return frozenset(CORRECTED_OPTIONS)
+    return frozenset({"edge_threshold" if options.get("sparsify", "topk") == "topk" else "keep_edges"})
 
 
 class RegulariserSettings(Section):
@@ -66,4 +85,11 @@ class ModelConfig(Section):
 
 
 class ModelSettings(ModelConfig):
-    """What a job gets: the section; no switch of `compat` concerns it."""
+    """What a job gets: the section, less what is not read; no switch of `compat` concerns it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {name: NEUTRAL[name] for name in unread(values)} | dict(values)

@@ -6,10 +6,9 @@ from pipeline.settings.base import Confidence, Count, Positive, Section, Seed
 
 
 class EdgeSettings(Section):
-    """How learned edges are compared with planted ones: draws of patients, permuted electrodes, intervals."""
+    """How learned edges are compared with planted ones: draws of patients, intervals."""
 
     draws: Count
-    permutations: Count
     confidence: Confidence
     seed: Seed
 

@@ -35,14 +35,16 @@ class Settings(Section):
     dpi: int
 
 
-def compared(inventory: SglcInventory, answered: list[Answered], settings: ComparisonSettings) -> pd.DataFrame:
-    """One row a list and pair; Holm's p is over the pairs of one list."""
+def compared(
+    inventory: SglcInventory, answered: list[Answered], settings: ComparisonSettings, cards: dict[str, Any]
+) -> pd.DataFrame:
+    """One row a list and pair; Holm's p is over the pairs of one list. `cards`: one of each run."""
     known = {one.run.run: one for one in answered}
     frames = []
     for chosen in answered[0].lists:
         rows = [pair_row(known[first], known[second], chosen, settings) for first, second in inventory.pairs]
         frames.append(finished(rows, settings.confidence).assign(list=chosen.name))
-    return with_claims(pd.concat(frames, ignore_index=True), settings.confidence)
+    return with_claims(pd.concat(frames, ignore_index=True), settings.confidence, cards)
 
 
 def pair_row(first: Answered, second: Answered, chosen: NamedList, settings: ComparisonSettings) -> dict[str, Any]:
@@ -68,9 +70,10 @@ def main() -> None:
     arguments, log, inventory = parsed(__doc__)
     settings = parse_settings(Settings, arguments.settings)
     answered = read_answers(inventory, settings.lists, strict=settings.comparisons.threshold_strict)
-    frame = compared(inventory, answered, settings.comparisons)
+    cards = {one.run.run: read_json(one.run.cards[0]) for one in answered}
+    frame = compared(inventory, answered, settings.comparisons, cards)
     write_both(arguments.out, inventory.target, frame)
-    budget = budget_differences({one.run.run: read_json(one.run.cards[0]) for one in answered})
+    budget = budget_differences(cards)
     content = content_of(inventory, frame, answered, budget=budget, confidence=settings.comparisons.confidence)
     write_json(arguments.out / f"{inventory.target}.json", content)
     rows = [tidy(row) for row in records(frame)]

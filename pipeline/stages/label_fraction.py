@@ -3,7 +3,8 @@
 In: an inventory (JSON) of the runs with their predictions and cards, and of the tables that the training clips are in;
 the splits that `check_splits` found clean; the seizures of the test recordings where a list of test clips is read. Out:
 label_fraction.parquet and .csv (one row a run, seed or -1 for all, and list of test clips: training patients and clips
-of each class, both scores with patient intervals), label_fraction.png, and label_fraction.json for the page.
+of each class, both scores with intervals, of one seed over patients, of all over patients and seeds),
+label_fraction.png, and label_fraction.json for the page.
 """
 
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.metrics.clip_lists import listed
 from pipeline.metrics.evaluation import OVER_SEEDS
-from pipeline.report.sglc_fractions import METRICS, fraction_rows, labelled
+from pipeline.report.sglc_fractions import METRICS, bounds, fraction_rows, labelled
 from pipeline.report.sglc_inventory import SglcInventory, SglcRun
 from pipeline.report.sglc_pictures import fraction_picture
 from pipeline.report.tables import records, write_both
@@ -61,7 +63,14 @@ def main() -> None:
     clips, rows = read_tables(inventory.clips), []
     for one in answered:
         metrics = listed_metrics(one.seeds, one.lists, one.classes, settings.evaluation)
-        rows.append(fraction_rows(one.run, metrics, seen_by(one.run, clips)))
+        over_seeds = {
+            (chosen.name, metric): bounds(
+                [listed(seed, chosen) for seed in one.seeds], one.classes, metric, settings.evaluation
+            )
+            for chosen in one.lists
+            for metric in METRICS
+        }
+        rows.append(fraction_rows(one.run, metrics, seen_by(one.run, clips), over_seeds))
     frame = pd.concat(rows, ignore_index=True)
     write_both(arguments.out, inventory.target, frame)
     content = content_of(inventory, frame, answered)

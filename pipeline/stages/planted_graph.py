@@ -1,9 +1,9 @@
 """Where a graph was planted: does learning one help, and is it the planted one? (docs/sglc.md, The planted graph)
 
-In: an inventory (JSON) with the learned graphs of every seed and the frames and clips of training and test shards; what
-the stage `graph_ablation` wrote of the runs that are compared. Out: planted_graph.parquet and .csv (one row an answer:
-paired differences in weighted F1, AUROC of edges, controls of the corpus), planted_graph.png with .json of its numbers,
-and the page.
+In: an inventory (JSON) with learned graphs and card of every seed, what its model reads of test shards, frames and
+clips of training shards; what the stage `graph_ablation` wrote of the runs that are compared.
+Out: planted_graph.parquet and .csv (one row an answer: paired differences in weighted F1, AUROC of edges, the same less
+that of untrained weights, controls of the corpus), planted_graph.png with .json of its numbers, and the page.
 """
 
 from pathlib import Path
@@ -12,18 +12,20 @@ from typing import Any
 import pandas as pd
 
 from pipeline.corpora.driven.envelopes import planted_edges
+from pipeline.explain.learned_graphs import NoGraph
 from pipeline.explain.planted_controls import Clips, control_rows, read_clips
-from pipeline.explain.planted_edges import OtherClips, edge_rows, mean_graphs, read_graphs
+from pipeline.explain.planted_edges import OtherClips, edge_rows, mean_graphs
+from pipeline.explain.planted_untrained import seed_graphs
 from pipeline.report.page import render
 from pipeline.report.picture import tidy
 from pipeline.report.planted_page import planted_page
 from pipeline.report.planted_pictures import edges_picture
 from pipeline.report.scoreboard import read_picture
 from pipeline.report.tables import records, write_both
-from pipeline.settings.base import Positive, Section, parse_settings
-from pipeline.settings.clips import ClipSettings
+from pipeline.settings.base import Count, Positive, Section, parse_settings
 from pipeline.settings.driven import DrivenSettings
 from pipeline.settings.planted import EdgeSettings
+from pipeline.settings.training import DeviceSettings
 from pipeline.stages import command
 from pipeline.store import read_json, replacing
 
@@ -33,7 +35,8 @@ class Settings(Section):
 
     simulate: DrivenSettings
     edges: EdgeSettings
-    clips: ClipSettings
+    device: DeviceSettings
+    batch: Count  # of clips whose graphs are computed at once
     length_s: int
     electrodes: tuple[str, ...]
     title: str
@@ -51,8 +54,15 @@ def answers(ablation: dict[str, Any], edges: pd.DataFrame, controls: pd.DataFram
     ]  # fmt: skip
     found = [
         {"question": f"AUROC of {row['direction']} edges", "about": row["class"], "value": row["auroc"],
-         "low": row["low"], "high": row["high"], "p": row["p_permuted"], "n_patients": row["n_patients"],
+         "low": row["low"], "high": row["high"], "p": row["p"], "n_patients": row["n_patients"],
          "n_clips": row["n_clips"], "n_seeds": row["n_seeds"]}
+        for row in records(edges)
+    ]  # fmt: skip
+    learned = [
+        {"question": f"AUROC of {row['direction']} edges, trained less untrained", "about": row["class"],
+         "value": row["difference"], "low": row["difference_low"], "high": row["difference_high"],
+         "p": row["difference_p"], "n_patients": row["n_patients"], "n_clips": row["n_clips"],
+         "n_seeds": row["n_seeds"]}
         for row in records(edges)
     ]  # fmt: skip
     checked = [
@@ -60,7 +70,7 @@ def answers(ablation: dict[str, Any], edges: pd.DataFrame, controls: pd.DataFram
          "high": row["high"], "p": None, "n_patients": row["n_patients"], "n_clips": row["n_clips"], "n_seeds": 0}
         for row in records(controls)
     ]  # fmt: skip
-    return pd.DataFrame([*compared, *found, *checked])
+    return pd.DataFrame([*compared, *found, *learned, *checked])
 
 
 def main() -> None:
@@ -75,9 +85,14 @@ def main() -> None:
     inventory, ablation = read_json(arguments.inventory), read_json(arguments.ablation)
     planted = planted_edges(settings.simulate, settings.electrodes)
     try:
-        seeds = [read_graphs(Path(path), list(planted)) for path in inventory["learned"]]
+        seeds = [
+            seed_graphs(
+                Path(store), Path(card), inventory["test"], list(planted), device=settings.device, batch=settings.batch
+            )
+            for store, card in zip(inventory["learned"], inventory["cards"], strict=True)
+        ]
         edges = edge_rows(seeds, planted, settings.edges)
-    except OtherClips as error:
+    except (OtherClips, NoGraph) as error:
         raise command.StageError(str(error)) from error
     controls = _controls(inventory, settings)
     frame = answers(ablation, edges, controls)
@@ -106,7 +121,6 @@ def _controls(inventory: dict[str, Any], settings: Settings) -> pd.DataFrame:
         clips("test"),
         made,
         settings.electrodes,
-        before_s=settings.clips.before_onset_s,
         draws=how.draws,
         confidence=how.confidence,
         seed=how.seed,

@@ -20,9 +20,9 @@ from pipeline.training.device import prepare_device
 from pipeline.training.forward import predict_logits, probabilities
 from pipeline.training.imported_card import SEEN
 from pipeline.training.loop import Fitted, fit, weights_of_classes
-from pipeline.training.model_io import PaddingModel, build_model, class_names, count_parameters, save_weights
-from pipeline.training.sampling import TORCH, generator, training_rows
-from pipeline.training.start import described, start_from_detector, start_from_encoder
+from pipeline.training.model_io import PaddingModel, class_names, count_parameters, save_weights
+from pipeline.training.sampling import training_rows
+from pipeline.training.start import described, drawn_model, start_from_detector, start_from_encoder
 
 LOGGER = logging.getLogger("ictograph")
 
@@ -65,9 +65,8 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
     with Checkpoints(checkpoints, identity) as job:
         data = _load(inputs, settings, device)
         train, validation = _rows(data, settings)
-        torch.manual_seed(int(generator(settings.seed, TORCH).integers(2**63)))
         zero = -data.scaler.mean / data.scaler.std
-        model = build_model(settings, n_features=data.frames.shape[-1], zero=zero)
+        model = drawn_model(settings, n_features=data.frames.shape[-1], zero=zero)
         _start(model, inputs, settings, n_features=data.frames.shape[-1], zero=zero)
         model.to(device)
         fitted = fit(model, data, train=train, validation=validation, settings=settings, checkpoints=job)

@@ -14,17 +14,26 @@ from pipeline.plugins import load_plugin
 from pipeline.settings.training import FitSettings
 from pipeline.training.imported_card import differences
 from pipeline.training.model_io import build_model, load_weights
+from pipeline.training.sampling import TORCH, generator
+
+FROM_SCRATCH = "drawn at random from the seed"  # `initial_weights` of a card
 
 
 class UnfitWeights(ValueError):
     """Weights that do not belong to the model that is to start from them; the message names the first that differs."""
 
 
+def drawn_model(settings: FitSettings, *, n_features: int, zero: float) -> nn.Module:
+    """A new model whose weights are drawn from the run's seed: what a training from scratch begins with."""
+    torch.manual_seed(int(generator(settings.seed, TORCH).integers(2**63)))
+    return build_model(settings, n_features=n_features, zero=zero)
+
+
 def described(settings: FitSettings, *, encoder: bool) -> str:
     """Where the first weights came from, for the card."""
     start = settings.start
     if start is None:
-        return "the corpus's own pre-training" if encoder else "drawn at random from the seed"
+        return "the corpus's own pre-training" if encoder else FROM_SCRATCH
     where = "the corpus itself" if start.corpus is None else start.corpus
     told = {
         "ssl": f"pre-training on {where}",

@@ -23,7 +23,7 @@ from pipeline.corpora.driven.recording import driven_recording
 from pipeline.features.fft import frames as fft_frames
 from pipeline.findings import Findings
 from pipeline.settings.base import SettingsError, parse_section
-from pipeline.settings.corpora import CorpusSettings
+from pipeline.settings.corpus_section import CorpusSettings
 from pipeline.settings.driven import CODE_OF, EVENT_S
 from pipeline.settings.features import FeatureSettings
 from tests.corpora.driven_corpus import SCALP, driven
@@ -55,11 +55,10 @@ def by_group(settings, power):
 
 
 def lagged_scores(settings, groups, lag):
-    """Sum of products (b, classes) of driver and receiver `lag` seconds later, within the event (from second 2 on)."""
-    first = max(lag, 2)
+    """Sum of products (b, classes) of driver and receiver `lag` seconds later; the whole clip is coupled."""
     return np.stack(
         [
-            sum((groups[d][:, first - lag : 12 - lag] * groups[r][:, first:12]).sum(1) for d, r in edges)
+            sum((groups[d][:, :-lag] * groups[r][:, lag:]).sum(1) for d, r in edges)
             for edges in settings.graphs.values()
         ],
         axis=1,
@@ -193,7 +192,8 @@ def test_the_cohort_needs_only_the_standard_library():
         ({"graphs": {"CF": [["left", "nowhere"]]}}, "'nowhere' is not in groups"),
         ({"graphs": {"CF": [["left", "right"], ["right", "front"]]}}, "stands in two edges"),
         ({"coupling": 1.5}, "coupling"),
-        ({"lag_s": [1.0, 3.5]}, "lag_s: 1 to 3.5; give a rising pair of at most 2.8 s"),
+        ({"lag_s": [1.0, 3.5]}, "lag_s: 1 to 3.5; give a rising pair within 1 to 2.8 s"),
+        ({"lag_s": [0.5, 1.2]}, "lag_s: 0.5 to 1.2; give a rising pair within 1 to 2.8 s"),
         ({"band_hz": [5, 17]}, "band_hz: .* at most 16 Hz"),
     ],
 )

@@ -20,7 +20,7 @@ from pipeline.corpora.ieeg_made.runs import Run
 from pipeline.corpora.ieeg_made.seizure import START_S, draw_delays
 from pipeline.corpora.ieeg_made.traps import HOSTS
 from pipeline.settings.base import SettingsError, parse_section
-from pipeline.settings.corpora import CorpusSettings
+from pipeline.settings.corpus_section import CorpusSettings
 from pipeline.settings.ieeg_simulation import IeegSimulationSettings
 
 BETWEEN, SEIZURE = Run("interictal", 1, 36), Run("ictal", 1, 40, onset_s=10.0, seizure_s=25.0)

@@ -1,6 +1,7 @@
 """The project that the tests of the fetch serve, and what they do to fetch it."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -41,9 +42,13 @@ def fetched(site: Site, target: Path, command, *more: object) -> SimpleNamespace
 
 def start_process(site: Site, target: Path, *, stderr: int) -> subprocess.Popen:
     words = [sys.executable, "-m", "pipeline.stages.fetch", "chbmit", "--to", target, "--mirror", site.url]
-    return subprocess.Popen(
-        [*words, "--jobs", "1"], cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=stderr, text=True
-    )  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background hands down no Ctrl-C
+    try:
+        return subprocess.Popen(
+            [*words, "--jobs", "1"], cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=stderr, text=True
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def stall_after(n_bytes: int):

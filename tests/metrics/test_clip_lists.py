@@ -116,17 +116,27 @@ def test_lists_of_patients(tmp_path: Path) -> None:
     }
     every, kept, dropped = named_lists(lists, clips(), patients={"a", "b"}, seizures=None)
     assert (every.name, every.clips) == (ALL, None)
+    assert (kept.absent, dropped.absent) == ((), ("somebody who was left out already",))
     assert kept.clips is not None
     assert dropped.clips is not None
     assert list(kept.clips) == list(dropped.clips) == [clips()["clip"].iloc[3]]
     (tmp_path / "kept.txt").write_text("b\nz\n")
     with pytest.raises(SettingsError, match="1 of 2 patients are no test patients; first z"):
         named_lists(lists, clips(), patients={"a", "b"}, seizures=None)
+    (tmp_path / "kept.txt").write_text("\n")
+    with pytest.raises(SettingsError, match=r"test_lists.kept.patients: .*kept.txt: names no patient"):
+        named_lists(lists, clips(), patients={"a", "b"}, seizures=None)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{}, {"clips": "a", "patients": "b"}, {"patients": "b", "labels": ["CF"]}, {"without": ["a"], "schemes": []}],
+    [
+        {},
+        {"clips": "a", "patients": "b"},
+        {"patients": "b", "labels": ["CF"]},
+        {"without": ["a"], "schemes": []},
+        {"without": []},
+    ],
 )
 def test_a_list_has_one_rule(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"give one of|only a list of clips|at least 1"):

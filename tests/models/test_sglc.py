@@ -12,7 +12,7 @@ from pipeline.models import sglc
 from pipeline.models._sglc_learner import CorrectedLearner, Prepared
 from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.features import GraphSettings
-from pipeline.settings.model_sglc import ModelConfig, ModelSettings
+from pipeline.settings.model_sglc import ModelConfig, ModelSettings, unread
 
 N, F, T = 6, 7, 4
 LENGTHS = [4, 2, 3]
@@ -287,3 +287,25 @@ def test_mixed_precision_leaves_the_recurrence_in_float32(changes: dict[str, Any
         assert torch.equal(own.graphs, other.graphs)
     (mixed.float().sum() + frames.float().sum()).backward()
     assert all(torch.isfinite(p.grad).all() for p in forecaster.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"sparsify": "eps"}, PUBLISHED, {"adjacency": "prior"}, {"adjacency": "random"}]
+)
+def test_what_a_job_is_not_told_changes_no_model(changes: dict[str, Any]) -> None:
+    """`unread` options may be anything, or be left out: weights and answers in training are the same."""
+    full = settings(**changes).model_dump()
+    left = {name: value for name, value in full.items() if name not in unread(full)}
+    assert len(left) < len(full)
+    answers = []
+    for options in (full, left):
+        s_ = ModelSettings.model_validate(options)
+        x, supports, _ = given(s_)
+        torch.manual_seed(0)
+        model = sglc.Classifier(s_, n_features=F, n_classes=3, dropout=0.5).double()
+        logits = model(torch.from_numpy(x), torch.tensor(LENGTHS), supports)
+        answers.append((logits, sum(value.double().sum() for value in model.parameters()), list(model.state_dict())))
+    assert torch.equal(answers[0][0], answers[1][0])
+    assert answers[0][1:] == answers[1][1:]
+    with pytest.raises(ValueError, match="units"):
+        ModelSettings.model_validate({name: value for name, value in left.items() if name != "units"})

@@ -147,7 +147,8 @@ def test_heads_differ() -> None:
         heads = classifier(s_).head_graphs(x, lengths, prior_of(frames, s_))
         assert heads is not None
         assert heads.shape == (2, 3, T, s_.heads, N, N)
-        assert torch.equal(heads[:, :, :, 0], heads[:, :, :, 1]) is equal
+        between = float((heads[:, :, :, 0] - heads[:, :, :, 1]).detach().abs().max())
+        assert between < 1e-6 if equal else between > 1e-2  # heads of one set of weights differ by rounding
         torch.testing.assert_close(heads.sum(dim=-1), torch.ones(2, 3, T, s_.heads, N))
     learner = classifier(settings()).encoder.stack()[0].learner
     assert learner is not None
@@ -320,22 +321,26 @@ def test_all_classes_reported() -> None:
 # 11: mirrored signals kept the graph of the unmirrored ones
 
 
-@VARIANTS
+@pytest.mark.parametrize(
+    "changes", [{}, PUBLISHED, {"adjacency": "random"}], ids=["corrected", "published", "random graph"]
+)
 def test_mirror_equivariance(changes: dict[str, Any]) -> None:
     """A_0(Px) = P A_0 P^T, from the signals and by the augmentation; and the network follows."""
     s_ = settings(**changes)
     x, frames = noise()
     order = mirror_permutation(ELECTRODES)
-    mirrored, A_0 = prior_of(frames[:, :, order], s_), prior_of(frames, s_)
-    torch.testing.assert_close(mirrored, A_0[..., order, :][..., order], atol=1e-6, rtol=0)
-    assert not torch.allclose(mirrored, A_0, atol=1e-2)
-    graphs = GraphSettings(kappa=0.9, top_neighbours=N - 1 if changes else 3, correlation_input="raw")
+    top = N - 1 if s_.variant == "published" else 3
+    graphs = GraphSettings(kappa=0.9, top_neighbours=top, correlation_input="raw")
     augment = AugmentSettings(
         reflect_probability=0.5, scale_low=1.0, scale_high=1.0, mirror_pairs="all", mirror_graph="correct",
         scale_zero_bins=False,
     )  # fmt: skip
     weights = mirrored_weights(correlation_weights(frames, graphs), ELECTRODES, augment, graph="correlation")
-    torch.testing.assert_close(torch.from_numpy(sglc.supports(weights, "correlation", s_)), mirrored)
+    mirrored, A_0 = torch.from_numpy(sglc.supports(weights, "correlation", s_)), prior_of(frames, s_)
+    torch.testing.assert_close(mirrored, A_0[..., order, :][..., order], atol=1e-6, rtol=0)
+    assert not torch.allclose(mirrored, A_0, atol=1e-2)
+    if s_.adjacency != "random":  # it is drawn from a digest: there the last digit matters
+        torch.testing.assert_close(prior_of(frames[:, :, order], s_), mirrored)
     model, lengths = classifier(s_, strength=2.0).double(), torch.full((3,), T)
     x = x.double()
     torch.testing.assert_close(model(x[:, :, order], lengths, mirrored.double()), model(x, lengths, A_0.double()))

@@ -151,7 +151,8 @@ def _inventory(folder: Path, synthetic: bool) -> dict[str, Any]:
     def run(name: str, task: str, length: int, **more: Any) -> dict[str, Any]:
         kinds = {"histories": "history.parquet", "cards": "card.json", "predictions": "predictions.parquet"}
         one = {key: [f"{folder}/{task}-{file}"] for key, file in kinds.items()}
-        fixed = {"run": name, "task": task, "length_s": length, "seeds": [0], "graph": "distance", "init": "scratch"}
+        fixed = {"run": name, "task": task, "length_s": length, "seeds": [0], "graph": "distance", "init": "scratch",
+                 "model": "dcrnn"}  # fmt: skip
         files = {"metrics": f"{folder}/{task}-metrics.parquet", "curves": f"{folder}/{task}-curves.json"}
         return {**fixed, **files, **one, **more}
 

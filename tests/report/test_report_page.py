@@ -13,9 +13,10 @@ from report_inputs import LOCALISATION_SETTINGS, OCCLUSION, REPORT, make_results
 
 from pipeline.report.blocks import Note, Section
 from pipeline.report.build import Built, build, write
-from pipeline.report.inventory import read_results
+from pipeline.report.inventory import RunEntry, read_results
 from pipeline.report.page import Page, render
 from pipeline.report.published import published
+from pipeline.report.score_tables import Scored
 from pipeline.report.tables import guarded
 from pipeline.settings.base import SettingsError
 from pipeline.store import read_json, read_table, write_json, write_table
@@ -243,3 +244,16 @@ def test_the_style_of_a_page_is_covered_by_its_policy() -> None:
     assert html.count("sha256-") == 2
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
+
+
+def test_only_dcrnn_on_log_amplitudes_has_published_scores_beside_it() -> None:
+    """The paper has no SGLC, and its DCRNN on raw samples has scores of its own (Table 4)."""
+    fixed = {
+        "run": "x", "task": "classification", "length_s": 12, "seeds": [0], "graph": "correlation", "init": "ssl",
+        "metrics": "",
+    }  # fmt: skip
+    cells = [
+        Scored(RunEntry(**fixed, model=model, features=features), pd.DataFrame(), {}).printed("weighted_f1")
+        for model, features in (("dcrnn", "fft"), ("sglc", "fft"), ("dcrnn", "time"))
+    ]
+    assert cells == [(0.723, 0.017), None, None]

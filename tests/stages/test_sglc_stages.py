@@ -11,11 +11,13 @@ import pytest
 from sklearn.metrics import f1_score
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-from sglc_inputs import COMPARISONS, EVALUATION, corpus_clips, make_results
+from sglc_inputs import COMPARISONS, EVALUATION, configured, corpus_clips, make_results
 
 from pipeline.report.page import render
+from pipeline.report.scoreboard import read_picture
 from pipeline.report.sglc_page import read_contents, read_pictures
 from pipeline.report.sglc_page import sglc_page as page_of
+from pipeline.report.sglc_tables import ablation_table
 from pipeline.stages import command, graph_ablation, label_fraction, sglc_page, sglc_table
 from pipeline.store import digest_result, read_json, read_table, write_json, write_table
 
@@ -112,6 +114,59 @@ def test_a_benefit_is_claimed_only_where_the_interval_leaves_0_out(results: Path
     assert "holds 0" in all_clips.loc["sglc-random", "claim"]
     budget = read_json(results / "out/graph_ablation.json")["budget"]
     assert {row["setting"] for row in budget} == {"options.adjacency", "parameters"}
+
+
+def changed_cards(folder: Path, run_name: str, **changes: Any) -> None:
+    for path in folder.glob(f"{run_name}/seed*/card.json"):
+        card = {key: value for key, value in read_json(path).items() if key != "checksum"}
+        options = card["settings"]["options"] | changes.get("options", {})
+        card |= {key: value for key, value in changes.items() if key != "options"}
+        write_json(path, card | {"settings": card["settings"] | {"options": options}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"options": {"units": 8}}, "options.units"),
+        ({"inputs": {"encoder": ["cd" * 32]}}, "encoder"),
+        ({"counts": {"training_clips": 5, "training_patients": 2}}, "counts.training_clips"),
+    ],
+)
+def test_nothing_is_claimed_where_more_than_the_graph_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], named: str
+) -> None:
+    """Of the comparisons with that run; the others stand."""
+    inventory = make_results(tmp_path, "graph_ablation", skill=SKILL)
+    changed_cards(tmp_path, "sglc-prior", **changes)
+    table = run(monkeypatch, "graph_ablation", inventory, tmp_path / "out").set_index("second")
+    assert table["benefit"].to_dict() == {"sglc-prior": False, "sglc-uniform": True, "sglc-random": False}
+    assert table.loc["sglc-prior", "low"] > 0
+    assert table.loc["sglc-prior", "claim"].startswith("Nothing is claimed about the prior: the two runs differ in ")
+    assert named in table.loc["sglc-prior", "claim"]
+    budget = read_json(tmp_path / "out/graph_ablation.json")["budget"]
+    assert named in {row["setting"] for row in budget}
+
+
+def test_what_only_a_learner_reads_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = make_results(tmp_path, "graph_ablation", skill=SKILL)
+    changed_cards(tmp_path, "sglc-scratch", options={"heads": 8, "mixing": 0.3})
+    table = run(monkeypatch, "graph_ablation", inventory, tmp_path / "out").set_index("second")
+    assert table.loc["sglc-prior", "benefit"]
+    changed_cards(tmp_path, "sglc-scratch", options={"depth": 8})
+    table = run(monkeypatch, "graph_ablation", inventory, tmp_path / "out").set_index("second")
+    assert not table["benefit"].any()
+
+
+def test_one_seed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benefit is then one of two models, and no seed is drawn."""
+    one_seed = configured(sglc={"seeds": [0]})
+    inventory = make_results(tmp_path, "graph_ablation", skill=SKILL, config=one_seed)
+    table = run(monkeypatch, "graph_ablation", inventory, tmp_path / "out").set_index("second")
+    assert table.loc["sglc-prior", "benefit"]
+    assert "helps against the prior, for these models, one of each (" in table.loc["sglc-prior", "claim"]
+    content = read_json(tmp_path / "out/graph_ablation.json")
+    assert "over patients (one seed)" in ablation_table(content["rows"]).caption
+    assert "over patients (one seed)" in read_picture(tmp_path / "out/figures/graph_ablation.json").caption
 
 
 def test_no_column_of_the_page_holds_two_lists(results: Path) -> None:

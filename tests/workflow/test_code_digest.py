@@ -78,3 +78,18 @@ def test_the_real_stages_reach_what_they_run() -> None:
     assert "pipeline.training.loop" in train
     assert not any(name.startswith(("pipeline.explain", "pipeline.report", "pipeline.corpora")) for name in train)
     assert "pipeline.settings.config" not in train
+
+
+def test_sections_of_one_experiment_rerun_no_job_of_another() -> None:
+    """Keys of the planted corpus, of lists of test clips, of SGLC: a corpus that is read has none of them."""
+    root = Path(__file__).parents[2]
+    scalp = [("simulate", "corpora.simulated_scalp"), ("index", "corpora.tusz"), ("ingest",), ("clips",), ("folds",)]
+    scalp += [("check_splits",), ("features",), ("train", "models.dcrnn"), ("predict", "models.dcrnn"), ("occlude",)]
+    for stage, *plugins in scalp:
+        found = {name.removeprefix("pipeline.settings.") for name in code_modules(root, stage, *plugins)}
+        assert not found & {"driven", "corpus_section", "clip_lists", "model_sglc", "sglc", "planted"}, stage
+    for stage in ("evaluate", "report", "scoreboard", "paper_table"):
+        found = {name.removeprefix("pipeline.settings.") for name in code_modules(root, stage)}
+        assert not found & {"driven", "corpus_section", "model_sglc", "sglc", "planted"}, stage
+        assert ("clip_lists" in found) == (stage == "evaluate")
+    assert "pipeline.settings.driven" in code_modules(root, "simulate", "corpora.driven_scalp")

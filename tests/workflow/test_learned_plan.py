@@ -28,6 +28,8 @@ def test_only_models_that_learn_a_graph_may_ask() -> None:
     planning.check(config_with(plan=[line("sglc-ssl", graphs=True).model_dump()]))
     with pytest.raises(planning.PlanError, match=r"plan\[0\].graphs: the model of corr-ssl learns no graph"):
         planning.check(config_with(plan=[line("corr-ssl", graphs=True).model_dump()]))
+    with pytest.raises(planning.PlanError, match=r"plan\[0\].graphs: the model of sglc-prior learns no graph"):
+        planning.check(config_with(plan=[line("sglc-prior", graphs=True).model_dump()]))
 
 
 def test_stores_and_tables_of_every_seed_are_wanted_where_asked_for() -> None:

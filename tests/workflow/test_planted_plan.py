@@ -37,7 +37,11 @@ def test_runs_differ_in_their_graph_alone_and_one_exports_it():
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"learned": "sglc-scrach"}, "'sglc-scrach' is not in runs; did you mean 'sglc-scratch'"),
+        (
+            {"learned": "sglc-scrach"},
+            "planted_graph.learned: 'sglc-scrach' is not in runs; did you mean 'sglc-scratch'",
+        ),
+        ({"fixed": ["sglc-prio"]}, "planted_graph.fixed: 'sglc-prio' is not in runs"),
         ({"fixed": ["sglc-scratch"]}, "names a run twice"),
         ({"seeds": [0, 0]}, "names a seed twice"),
         ({"length_s": 13}, "training.classification has no entry for 13 s"),
@@ -46,6 +50,34 @@ def test_runs_differ_in_their_graph_alone_and_one_exports_it():
 def test_a_section_that_cannot_be_measured_is_refused(section: dict[str, Any], message: str):
     with pytest.raises(planning.PlanError, match=message):
         planted.check(configured(**section))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"models": {"sglc": {"recurrence": "recurrent"}}},
+            "models.sglc: the prior can be taken out of learned graphs",
+        ),
+        ({"planted_graph": {"learned": "sglc-ssl"}}, "runs.sglc-ssl.init: ssl; set scratch"),
+        ({"planted_graph": {"learned": "dist-scratch"}}, "planted_graph.learned: dist-scratch learns no graph"),
+        (
+            {"planted_graph": {"learned": "sglc-prior", "fixed": ["sglc-scratch"]}},
+            "planted_graph.learned: sglc-prior learns no graph",
+        ),
+        (
+            {"planted_graph": {"fixed": ["sglc-scratch-8"]}},
+            "planted_graph.fixed: sglc-scratch-8 has scheme: eight; that of learned is four",
+        ),
+        ({"learned_graphs": {"precision": "float16"}}, "learned_graphs.precision: float16 is too coarse"),
+        ({"clips": {"before_onset_s": 3}}, "clips.before_onset_s: 3; receivers follow from 2.5 s before the onset"),
+    ],
+)
+def test_scores_that_would_mean_something_else_are_refused(changes: dict[str, Any], message: str):
+    files = ("config.yaml", "workflow/presets/planted-graph.yaml")
+    base, preset = (yaml.safe_load((REPOSITORY / name).read_text()) for name in files)
+    with pytest.raises(planning.PlanError, match=message):
+        planted.simulated(parse_config(overlaid(overlaid(base, preset), changes)))
 
 
 def test_the_clips_are_counted_while_planning():

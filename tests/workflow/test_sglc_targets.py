@@ -1,5 +1,6 @@
 """Targets of the learned graph: their runs, seeds and files; what cannot be measured stops by name; that they plan."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from pipeline.report.sglc_inventory import SglcInventory
 from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.config import Config, parse_config
+from pipeline.settings.model_sglc import LEARNER_OPTIONS
 from pipeline.settings.overlay import overlaid
 from workflow.lib import job_settings, sglc
 from workflow.lib.clip_lists import lists_of, wrong_lists
@@ -67,8 +69,56 @@ def test_ablation_compares_the_learned_graph_with_each_fixed_one(demo: Config) -
     assert sorted(graphs.values()) == ["learned", "prior", "random", "uniform"]
     settings = [job_settings.train(demo, run.run, "classification", 12, 0) for run in found.runs]
     for one in settings:
-        one["options"] = {name: value for name, value in one["options"].items() if name != "adjacency"}
+        kept = {name: value for name, value in one["options"].items() if name not in ("adjacency", *LEARNER_OPTIONS)}
+        one["options"] = kept
     assert all(one == settings[0] for one in settings)
+
+
+def told(run: str, **options: Any) -> str:
+    """What the training of a run is told where models.sglc has other options."""
+    return job_settings.as_text(job_settings.train(configured(models={"sglc": options}), run, "classification", 12, 0))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "rerun"),
+    [
+        ("keep_edges", 4, {"sglc-scratch"}),
+        ("recurrence", "recurrent", {"sglc-scratch"}),
+        ("support", "prior", {"sglc-scratch"}),
+        ("edge_threshold", 0.2, {"sglc-published-scratch"}),
+        ("heads", 4, {"sglc-scratch", "sglc-published-scratch"}),
+        ("mixing", 0.5, {"sglc-scratch", "sglc-published-scratch"}),
+        ("units", 32, {"sglc-scratch", "sglc-published-scratch", "sglc-prior", "sglc-uniform", "sglc-random"}),
+    ],
+)
+def test_an_option_reruns_only_the_runs_that_read_it(option: str, value: Any, rerun: set[str]) -> None:
+    runs = ("sglc-scratch", "sglc-published-scratch", "sglc-prior", "sglc-uniform", "sglc-random", "dist-scratch")
+    assert {run for run in runs if told(run) != told(run, **{option: value})} == rerun
+
+
+def test_a_threshold_is_read_where_edges_are_kept_by_it() -> None:
+    assert told("sglc-scratch", sparsify="eps") != told("sglc-scratch", sparsify="eps", edge_threshold=0.2)
+    assert told("sglc-scratch", sparsify="eps") == told("sglc-scratch", sparsify="eps", keep_edges=4)
+
+
+def test_a_list_of_another_scheme_changes_nothing(tmp_path: Path) -> None:
+    """Neither what the targets are told nor their inputs: of the ablation and the shares all runs have four classes."""
+    (tmp_path / "list.txt").write_text("a.edf,0,0\n")
+    lists = {"other": {"clips": str(tmp_path / "list.txt"), "schemes": ["eight"]}}
+    plain, more = configured(), configured(evaluation={"test_lists": lists})
+    for target, make, changed in (
+        ("sglc_table", job_settings.sglc_table, True),
+        ("label_fraction", job_settings.sglc_table, False),
+        ("graph_ablation", job_settings.graph_ablation, False),
+    ):
+        texts = [job_settings.as_text(make(one, schemes=sglc.schemes_of(one, target))) for one in (plain, more)]
+        found = inventory(more, target).seizures
+        assert ("other" in texts[1], bool(sglc.list_files(more, target)), bool(found)) == (changed, changed, changed)
+        if not changed:
+            known = json.loads(texts[0])["lists"], json.loads(texts[1])["lists"]
+            assert known == ({"four": {}}, {"four": {}})
+            assert texts[0] == texts[1]
+    assert not sglc.list_files(more, sglc.PAGE)
 
 
 def test_seeds_are_those_of_the_section_for_every_target(demo: Config) -> None:
@@ -104,10 +154,41 @@ def test_a_section_that_cannot_be_measured_stops(over: dict[str, Any], message: 
 
 
 def test_a_run_that_is_not_there_or_has_another_share_stops_by_name() -> None:
-    with pytest.raises(PlanError, match=r"label_fraction needs the run 'sglc-ssl-30', which is not in runs"):
+    with pytest.raises(PlanError, match=r"label_fraction needs the run 'sglc-ssl-30', which is not in runs") as error:
         sglc.plan(configured(sglc={"fractions": [30]}), "label_fraction")
+    added = re.findall(r"to add it: (runs: .*); or change sglc.fractions", str(error.value))
+    runs = {name: run for line in added for name, run in yaml.safe_load(line)["runs"].items()}
+    assert len(runs) == len(sglc.runs_of(configured(), "label_fraction")) / 4
+    assert sglc.plan(configured(sglc={"fractions": [30]}, runs=runs), "label_fraction")  # the remedy is one
     with pytest.raises(PlanError, match=r"runs.dist-ssl-50.label_fraction: 0.6; its name says 0.5"):
         sglc.plan(configured(runs={"dist-ssl-50": {"label_fraction": 0.6}}), "label_fraction")
+
+
+@pytest.mark.parametrize(
+    ("target", "run", "key", "value", "message"),
+    [
+        ("graph_ablation", "sglc-scratch", "init", "ssl", "init: ssl; its name says scratch"),
+        ("sglc_table", "sglc-ssl", "scheme", "eight", "scheme: eight; its name says four"),
+        ("sglc_table", "dist-ssl-8", "scheme", "four", "scheme: four; its name says eight"),
+        ("sglc_table", "dist-ssl", "graph", "correlation", "graph: correlation; its name says distance"),
+        ("graph_ablation", "sglc-uniform", "model", "sglc",
+         "model: sglc, whose adjacency: learned; its name says uniform"),
+        ("sglc_table", "sglc-published-ssl", "model", "sglc",
+         "model: sglc, whose variant: corrected; its name says published"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_not_what_its_name_says_stops(target: str, run: str, key: str, value: str, message: str) -> None:
+    assert sglc.plan(configured(), target)
+    with pytest.raises(PlanError) as error:
+        sglc.plan(configured(runs={run: {key: value}}), target)
+    assert f"{target}: runs.{run}.{message}" in str(error.value).splitlines()
+
+
+def test_the_published_variant_may_be_set_for_all() -> None:
+    """The fixed graphs of the ablation stay with the corrected one, which alone has them."""
+    config = configured(models={"sglc": {"variant": "published"}})
+    assert config.models["sglc_prior"]["variant"] == "corrected"
+    assert config.models["sglc"]["variant"] == "published"
 
 
 def test_lists_hold_for_their_corpus_and_scheme(tmp_path: Path) -> None:
@@ -139,6 +220,14 @@ def test_lists_hold_for_their_corpus_and_scheme(tmp_path: Path) -> None:
 def test_a_list_that_cannot_be_read_stops_by_its_key(lists: dict[str, Any], message: str) -> None:
     (found,) = wrong_lists(configured(evaluation={"test_lists": lists}))
     assert found.startswith(f"evaluation.test_lists.{message}")
+
+
+def test_an_empty_list_stops_before_any_job(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\n")
+    (found,) = wrong_lists(configured(evaluation={"test_lists": {"x": {"patients": str(tmp_path / "list.txt")}}}))
+    assert re.fullmatch(r"evaluation.test_lists.x: the file .*list.txt is empty; .*", found)
+    with pytest.raises(SettingsError, match=r"test_lists.x.without: .*at least 1 item"):
+        configured(evaluation={"test_lists": {"x": {"without": []}}})
 
 
 def test_all_is_no_name_for_a_list() -> None:

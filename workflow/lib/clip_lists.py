@@ -30,3 +30,5 @@ def wrong_lists(config: Config) -> Iterator[str]:
         for path in one.files:
             if not Path(path).is_file():
                 yield f"{where}: there is no file {path}; give the published list, or take the list out"
+            elif not Path(path).read_bytes().strip():
+                yield f"{where}: the file {path} is empty; give the published list, or take the list out"

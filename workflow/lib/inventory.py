@@ -53,6 +53,8 @@ def run_files(config: Config, corpus: str, entry: PlanEntry) -> dict[str, Any]:
         "task": entry.task,
         "length_s": entry.length_s,
         "seeds": list(entry.seeds),
+        "model": config.plugin_of(chosen.model),
+        "features": chosen.features,
         "graph": chosen.graph,
         "init": chosen.init,
         "top_neighbours": chosen.overrides.top_neighbours if chosen.graph == "correlation" else None,

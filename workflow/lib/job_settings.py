@@ -6,6 +6,7 @@ corpus (`Config.of`): a corpus may have switches of `compat` of its own.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,16 @@ def _start(run: RunSettings) -> dict[str, Any]:
 
 
 def model_options(config: Config, run: RunSettings) -> dict[str, Any]:
-    """The section of the run's model, what the run overrides of it, and the switches of `compat` that concern it."""
+    """The section of the run's model, what the run overrides of it, and the switches of `compat` that concern it.
+
+    Less what a model with these options does not read (`unread` of its settings): a change of that reruns nothing.
+    """
     plugin = model_settings(config.plugin_of(run.model))
     switches = sorted(plugin.ModelSettings.model_fields.keys() - plugin.ModelConfig.model_fields.keys())
     own = {name: getattr(config.compat, name) for name in switches}
-    return config.models[run.model] | run.overrides.of(*MODEL_OVERRIDES) | own
+    options = config.models[run.model] | run.overrides.of(*MODEL_OVERRIDES) | own
+    unread = plugin.unread(options) if hasattr(plugin, "unread") else ()
+    return {name: value for name, value in options.items() if name not in unread}
 
 
 def _fit(config: Config, run: RunSettings, task: str, length_s: int, seed: int) -> dict[str, Any]:
@@ -239,18 +245,18 @@ def compare(config: Config) -> dict[str, Any]:
     return {"comparisons": chosen | {"threshold_strict": config.compat.threshold_strict}}
 
 
-def sglc_table(config: Config) -> dict[str, Any]:
-    """What sglc_table and label_fraction are told."""
-    return {"evaluation": _evaluation(config), **_pictured(config)}
+def sglc_table(config: Config, *, schemes: Sequence[str]) -> dict[str, Any]:
+    """What sglc_table and label_fraction are told; `schemes`: those of the target's runs."""
+    return {"evaluation": _evaluation(config), **_pictured(config, schemes)}
 
 
-def graph_ablation(config: Config) -> dict[str, Any]:
-    return {**compare(config), **_pictured(config)}
+def graph_ablation(config: Config, *, schemes: Sequence[str]) -> dict[str, Any]:
+    return {**compare(config), **_pictured(config, schemes)}
 
 
-def _pictured(config: Config) -> dict[str, Any]:
+def _pictured(config: Config, schemes: Sequence[str]) -> dict[str, Any]:
     """Lists of test clips of the main corpus, by scheme, and the resolution of pictures."""
-    lists = {name: lists_of(config, config.corpus, "classification", name) for name in ("four", "eight")}
+    lists = {name: lists_of(config, config.corpus, "classification", name) for name in schemes}
     return {"lists": lists, "dpi": config.report.dpi}
 
 
@@ -259,8 +265,9 @@ def planted_graph(config: Config) -> dict[str, Any]:
     planted = config.planted_graph
     return {
         "simulate": config.corpora[config.corpus].simulate,
-        "edges": {name: getattr(planted, name) for name in ("draws", "permutations", "confidence", "seed")},
-        "clips": config.clips,
+        "edges": {name: getattr(planted, name) for name in ("draws", "confidence", "seed")},
+        "device": config.device,
+        "batch": config.learned_graphs.batch,
         "length_s": planted.length_s,
         "electrodes": config.channels.nodes,
         "title": config.report.title,

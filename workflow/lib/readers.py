@@ -8,7 +8,7 @@ from types import ModuleType
 
 from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin, plugin_names
-from pipeline.settings.corpora import CorpusSettings
+from pipeline.settings.corpus_section import CorpusSettings
 
 
 def load_reader(corpus: str, settings: CorpusSettings) -> ModuleType:

@@ -37,7 +37,9 @@ def wrong_runs(config: Config) -> list[str]:
 
 def learns_graph(config: Config, run: str) -> bool:
     """Whether the run's model estimates its graph, which can then be exported (a line of the plan with `graphs`)."""
-    return bool(getattr(_plugin(config, config.runs[run]), "LEARNS_GRAPH", False))
+    chosen = config.runs[run]
+    adjacency = config.models[chosen.model].get("adjacency", "learned")
+    return adjacency == "learned" and bool(getattr(_plugin(config, chosen), "LEARNS_GRAPH", False))
 
 
 def wrong_compat_report(config: Config) -> list[str]:

@@ -28,7 +28,6 @@ FRACTIONED = ("sglc", "dist", "corr")
 LEARNED, FIXED = "sglc-scratch", ("sglc-prior", "sglc-uniform", "sglc-random")
 PAGE, EXPORTED = "sglc", ("sglc-ssl", "sglc-published-ssl")  # learned graphs of both variants
 TASK = "classification"
-SCHEMES = ("four", "eight")
 EIGHT = 8  # classes
 
 
@@ -38,7 +37,10 @@ def check(config: Config) -> None:
     wrong = [f"sglc.seeds: {problem}" for problem in wrong_list(sglc.seeds, "seed")]
     wrong += [f"sglc.fractions: {problem}" for problem in wrong_list(sglc.fractions, "share")]
     if EIGHT in sglc.fractions:
-        wrong.append(f"sglc.fractions: {EIGHT}; a name that ends in -{EIGHT} is that of a run with eight classes")
+        wrong.append(
+            f"sglc.fractions: {EIGHT}; a name that ends in -{EIGHT} is that of a run with eight classes; "
+            "take another share"
+        )
     for task in ("pretraining", TASK):
         if sglc.length_s not in getattr(config.training, task):
             wrong.append(f"sglc.length_s: training.{task} has no entry for {sglc.length_s} s")
@@ -47,7 +49,9 @@ def check(config: Config) -> None:
 
 
 def runs_of(config: Config, target: str) -> list[str]:
-    """Names of the runs of a target, in the order of its tables."""
+    """Names of the runs of a target, in the order of its tables; the page has none of its own."""
+    if target == PAGE:
+        return []
     if target == "graph_ablation":
         return [LEARNED, *FIXED]
     if target == "label_fraction":
@@ -74,8 +78,44 @@ def _wrong_runs(config: Config, target: str, names: list[str]) -> Iterator[str]:
     for name in names:
         if name not in config.runs:
             yield f"{target} needs the run {name!r}, which is not in runs; {choice(name, list(config.runs))}"
-        elif (share := config.runs[name].label_fraction) != (wanted := share_of(name) / 100):
-            yield f"{target}: runs.{name}.label_fraction: {share:g}; its name says {wanted:g}"
+            if target == "label_fraction" and (remedy := _missing_share(config, name)):
+                yield f"{target}: {remedy}"
+        else:
+            yield from (f"{target}: runs.{name}.{problem}" for problem in _unlike_name(config, name))
+
+
+def _missing_share(config: Config, name: str) -> str:
+    """The line that config.yaml lacks for a share of the labels."""
+    whole = name.rsplit("-", 1)[0]
+    if share_of(name) == 100 or whole not in config.runs:
+        return ""
+    run = config.runs[whole]
+    named = f"model: {run.model}, features: {run.features}, graph: {run.graph}, init: {run.init}, scheme: {run.scheme}"
+    return (
+        f"to add it: runs: {{{name}: {{{named}, label_fraction: {share_of(name) / 100:g}}}}}; or change sglc.fractions"
+    )
+
+
+def _unlike_name(config: Config, name: str) -> Iterator[str]:
+    """In what a run of these targets is not what its name says; tables and claims go by the names."""
+    run, parts = config.runs[name], name.split("-")
+    section = config.models.get(run.model, {})
+    told: dict[str, tuple[Any, Any]] = {
+        "label_fraction": (run.label_fraction, share_of(name) / 100),
+        "scheme": (run.scheme, "eight" if parts[-1] == str(EIGHT) else "four"),
+        "init": (run.init, next((part for part in parts if part in STARTS), "scratch")),
+    }
+    if parts[0] == "sglc":
+        fixed = name in FIXED
+        told[f"model: {run.model}, whose adjacency"] = (section.get("adjacency"), parts[1] if fixed else "learned")
+        if "published" in parts:
+            told[f"model: {run.model}, whose variant"] = (section.get("variant"), "published")
+    else:
+        told["graph"] = (run.graph, {"dist": "distance", "corr": "correlation"}[parts[0]])
+    for key, (value, wanted) in told.items():
+        if value != wanted:
+            shown, named = (f"{one:g}" if isinstance(one, float) else str(one) for one in (value, wanted))
+            yield f"{key}: {shown}; its name says {named}"
 
 
 def share_of(run: str) -> int:
@@ -89,9 +129,14 @@ def folder(config: Config) -> str:
     return f"{config.results}/{config.corpus}/sglc"
 
 
-def list_files(config: Config) -> list[str]:
-    """Files of the lists of test clips that these targets score on."""
-    found = [lists_of(config, config.corpus, TASK, scheme) for scheme in SCHEMES]
+def schemes_of(config: Config, target: str) -> list[str]:
+    """Schemes of the runs of a target: a list of test clips for another one changes nothing of it."""
+    return sorted({config.runs[name].scheme for name in runs_of(config, target) if name in config.runs})
+
+
+def list_files(config: Config, target: str) -> list[str]:
+    """Files of the lists of test clips that a target scores on."""
+    found = [lists_of(config, config.corpus, TASK, scheme) for scheme in schemes_of(config, target)]
     return sorted({path for lists in found for one in lists.values() for path in one.files})
 
 
@@ -110,7 +155,7 @@ def inventory(config: Config, corpora: Corpora, target: str) -> dict[str, Any]:
     paths, inputs = Paths(config.results), Inputs(config, corpora, Paths(config.results))
     trained = {"task": TASK, "len": config.sglc.length_s}
     labelled = ("train", "validation") if parts_myoclonic(config.of(corpus), TASK) else ("train",)
-    lists = [inputs.of_lists(corpus, TASK, scheme) for scheme in SCHEMES]
+    lists = [inputs.of_lists(corpus, TASK, scheme) for scheme in schemes_of(config, target)]
     return {
         "target": target,
         "corpus": corpus,

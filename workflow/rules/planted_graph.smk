@@ -1,4 +1,6 @@
 # A graph that was planted: does learning one help there, and is it the planted one? (--configfile presets/planted-graph)
+from functools import partial
+
 from workflow.lib import planted
 
 try:
@@ -40,7 +42,7 @@ rule planted_ablation:
         mem_mb=3000,
         runtime=60,
     params:
-        settings=settings(job_settings.graph_ablation),
+        settings=settings(partial(job_settings.graph_ablation, schemes=())),
         code=code("graph_ablation"),
         inventory=lambda wildcards: PLANTED.write(planted.ABLATION),
         digest=lambda wildcards: PLANTED.digest(planted.ABLATION),
@@ -70,13 +72,15 @@ rule planted_graph:
         PLANTED_FOLDER + "logs/planted_graph.log",
     benchmark:
         PLANTED_FOLDER + "benchmarks/planted_graph.tsv"
-    threads: 1
+    threads: CFG.device.threads
     resources:
         mem_mb=4000,
         runtime=60,
     params:
         settings=settings(job_settings.planted_graph),
-        code=code("planted_graph"),
+        code=code(
+            "planted_graph", model_code(CFG.runs[CFG.planted_graph.learned].model)
+        ),
         inventory=lambda wildcards: PLANTED.write(planted.EDGES),
         digest=lambda wildcards: PLANTED.digest(planted.EDGES),
     message:

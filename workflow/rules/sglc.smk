@@ -1,4 +1,6 @@
 # Experiments on the learned graph: seizure types, shares of the labels, graphs that are not learned; their page.
+from functools import partial
+
 from workflow.lib import sglc
 
 try:
@@ -15,7 +17,7 @@ def of_target(target):
 
     def files(wildcards):
         try:
-            return [*SGLC.inputs(target), *sglc.list_files(CFG)]
+            return [*SGLC.inputs(target), *sglc.list_files(CFG, target)]
         except planning.PlanError as error:
             raise WorkflowError(f"config.yaml (with its overlays):\n{error}")
 
@@ -57,7 +59,7 @@ for target, make in (
             mem_mb=3000,
             runtime=60,
         params:
-            settings=settings(make),
+            settings=settings(partial(make, schemes=sglc.schemes_of(CFG, target))),
             code=code(target),
             stage=target,
             inventory=written(target),

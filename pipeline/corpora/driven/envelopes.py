@@ -8,6 +8,9 @@ where u_driver and own_receiver are independent with unit variance and one autoc
 variance and that rho, too, and its correlation with the driver at lag zero is c rho(lag), which is 0 as soon as the
 lag is longer than the kernel that smooths white noise into envelopes (rho(t) = exp(-t^2 / 4 s^2)).
 
+At the switch from own_receiver to u_receiver an envelope breaks with its past. That would tell a receiver from its own
+signal, so that the switch is COUPLED_BEFORE_S before the onset: a clip begins later and ends with the event.
+
 Axes: g group, n electrode, s sample of the envelope (ENVELOPE_HZ).
 """
 
@@ -18,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from pipeline.settings.driven import ClassName, DrivenSettings
+from pipeline.settings.driven import COUPLED_BEFORE_S, ClassName, DrivenSettings
 
 Array = NDArray[np.floating]
 ENVELOPE_HZ = 20
@@ -59,7 +62,7 @@ def envelopes(
     own = smoothed(draw, len(names), n, settings.correlation_s)
     latent = own.copy()
     for event in planted:
-        first, last = round(event.onset_s * ENVELOPE_HZ), round(event.offset_s * ENVELOPE_HZ)
+        first, last = round((event.onset_s - COUPLED_BEFORE_S) * ENVELOPE_HZ), round(event.offset_s * ENVELOPE_HZ)
         lag = round(event.lag_s * ENVELOPE_HZ)
         for driver, receiver in settings.graphs[event.name]:
             d, r = names.index(driver), names.index(receiver)
