@@ -74,7 +74,7 @@ def _cut(scores: Floats, k: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], 
 
 def distance_mm(positive: NDArray[np.bool_], scores: Floats, place_mm: Floats) -> float:
     """mm from the contact of highest score to the nearest positive: 0 if it is one; NaN where places are unknown."""
-    known: NDArray[np.bool_] = np.isfinite(place_mm).all(axis=1)
+    known = np.asarray(np.isfinite(place_mm).all(axis=1), dtype=bool)
     targets = place_mm[positive & known]
     found = []
     for first in np.flatnonzero(scores >= scores.max()).tolist():
