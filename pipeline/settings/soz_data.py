@@ -12,7 +12,7 @@ Adapter = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]  # a file pipeline/cor
 class ReadingConfig(Section):
     """soz.reading: side files and signals."""
 
-    soz_bad: Literal["drop", "keep"]  # SOZ contacts whose status is bad
+    soz_bad: Literal["drop", "keep"]  # contacts whose status is bad: all of them alike, the label decides nothing
     low_rate_hz: Positive  # a recording sampled at less is flagged, and bands above its Nyquist are masked
     rate_hz: Annotated[int, Field(ge=64, multiple_of=32)]  # one second is a whole number of coefficients in each band
     block_s: Positive  # seconds that are decoded and resampled at a time

@@ -203,8 +203,8 @@ def test_rates(root):
     assert set(tables["recordings"]["rate_hz"]) == {512.0}
 
 
-def test_bad_SOZ_contacts_by_policy(root):
-    Made(kinds=CLEAN, bad=("EKG1", "LA2"), marks={"LA2": "soz", "LA3": "soz"}).write(
+def test_bad_contacts_by_policy(root):
+    Made(kinds=CLEAN, bad=("EKG1", "LA2", "RB1"), marks={"LA2": "soz", "LA3": "soz"}).write(
         root, ("ictal", 1), ("interictal", 1)
     )
     used = {}
@@ -216,7 +216,18 @@ def test_bad_SOZ_contacts_by_policy(root):
         used[policy] = set(rows.index[rows["used"]])
         assert rows.loc["LA2", "flags"] == "soz_bad"
         assert not rows.loc["LA2", "good"]
-    assert used["keep"] - used["drop"] == {"LA2"}
+    assert used["drop"] == {"LA1", "LA3", "RB2"}
+    assert used["keep"] == {"LA1", "LA2", "LA3", "RB1", "RB2"}  # what is no contact of the brain stays out
+
+
+@pytest.mark.parametrize("policy", ["drop", "keep"])
+@pytest.mark.parametrize("marks", [{"LA2": "soz"}, {"LA1": "soz", "RB1": "soz"}, {"RB2": "resect"}])
+def test_no_label_decides_who_is_input(root, policy, marks):
+    """Bad contacts, too: a test patient's labels must not choose what the model is given."""
+    Made(kinds=CLEAN, bad=("LA2", "RB1"), marks=marks).write(root, ("ictal", 1), ("interictal", 1))
+    rows = indexed(root, soz_bad=policy)["contacts"]
+    unmarked = {"drop": {"LA1", "LA3", "RB2"}, "keep": {"LA1", "LA2", "LA3", "RB1", "RB2"}}
+    assert set(rows.loc[rows["used"], "channel"]) == unmarked[policy]
 
 
 def test_the_first_ictal_run_labels_all_recordings(root):

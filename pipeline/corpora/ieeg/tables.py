@@ -190,7 +190,7 @@ def _contact_row(label: str, read: _Read, contacts: PatientContacts, reading: Re
     side, name, xyz = read.side, contacts.names[label], contacts.xyz[label]
     brain, good = contacts.usable(side, label), side.good(label)
     soz = contacts.labels.soz[label] if brain else None
-    kept = brain and (good or (bool(soz) and reading.soz_bad == "keep"))
+    kept = brain and (good or reading.soz_bad == "keep")  # whatever the label: else "bad" would mean SOZ
     recorded = read.recorded
     return {
         "recording": side.files.recording,
