@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.metrics.soz_contacts import BOTH, over_seeds, ranks
 
 USE = "Research use only. p is the probability that clinicians marked the contact as seizure onset zone; no diagnosis."
+SYNTHETIC = "SYNTHETIC: the recordings were made by a simulator; nothing here is of a person."
 NOT_SCORED = "not_scored"  # flag of a contact of which no clip could be used
 COLUMNS = {
     "participant_id": {"Description": "Patient"},
@@ -146,11 +147,17 @@ def read_channels(text: Any) -> pd.DataFrame:
     return table.astype(dict.fromkeys(types, "Float64")).astype(types)
 
 
-def description(run: str, corpus: str) -> dict[str, Any]:
-    """dataset_description.json of the derivative."""
+def sidecar(*, synthetic: bool) -> dict[str, Any]:
+    """channel_soz.json: what each column holds, and that there is no patient where recordings are simulated."""
+    person = {"participant_id": {"Description": f"Patient. {SYNTHETIC}"}} if synthetic else {}
+    return COLUMNS | person
+
+
+def description(what: str, *, synthetic: bool) -> dict[str, Any]:
+    """dataset_description.json of the derivative; `what` says whose probabilities, by what."""
     return {
-        "Name": f"SOZ probabilities of {corpus}, run {run}",
+        "Name": f"SOZ probabilities of {what}" + (", SYNTHETIC recordings" if synthetic else ""),
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "Ictograph", "Description": USE}],
+        "GeneratedBy": [{"Name": "Ictograph", "Description": f"{SYNTHETIC} {USE}" if synthetic else USE}],
     }

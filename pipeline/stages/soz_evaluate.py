@@ -1,11 +1,12 @@
 """Score a run of the SOZ arm and write the table of contacts, as a BIDS derivative (spec soz.md, sections 7 and 11).
 
-In: predictions and cards of every fold and seed, the baselines on the same folds, folds, and the index tables of all
-shards. Out, in a folder: channel_soz.tsv and .json, dataset_description.json, metrics.parquet (patients, cohort,
-strata; the run and its baselines), comparisons.parquet (the run against each baseline), cohort.json.
+In: predictions and cards of every fold and seed, of the run and of those that are compared with it; the baselines on
+the same folds, folds, and the index tables of all shards. Out, in a folder: channel_soz.tsv and .json,
+dataset_description.json, metrics.parquet (patients, cohort, strata; the run, compared runs, baselines),
+comparisons.parquet (the run against each of them), contacts.parquet (its scores by seed), cohort.json.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.soz_channels import COLUMNS, bids_cells, channel_table, description, place_table
+from pipeline.metrics.soz_channels import bids_cells, channel_table, description, place_table, sidecar
 from pipeline.metrics.soz_contacts import BOTH, Calibrators, contact_intervals, contact_scores
 from pipeline.metrics.soz_evaluation import MODEL, comparisons_table, headline, metrics_table
 from pipeline.metrics.soz_patients import patient_rows
 from pipeline.metrics.soz_summary import cohort_summary, findings_by_code
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.soz import SozEvaluation
+from pipeline.settings.soz_made import Made
 from pipeline.stages import command
 from pipeline.store import read_json, read_table, read_tables, write_json, write_table, write_tsv
 from pipeline.training.soz_abstention import abstention
@@ -32,7 +34,9 @@ class Settings(Section):
 
     run: str
     corpus: str
+    compared: list[str]  # runs whose predictions are given, too
     evaluation: SozEvaluation
+    made: Made  # written down for soz_bundle
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,11 @@ def patient_facts(folds: pd.DataFrame, patients: pd.DataFrame, recordings: pd.Da
     return tested.assign(rate_hz=["" if pd.isna(rate) else f"{rate:g}" for rate in found])
 
 
+def _simulated(recordings: pd.DataFrame) -> bool:
+    """Whether any recording says of itself that a simulator made it."""
+    return bool(recordings["synthetic"].fillna(False).any())
+
+
 def main() -> None:
     """Read, score, write."""
     parser = command.parser(__doc__)
@@ -108,15 +117,20 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     for name in ("baselines", "folds"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("other-predictions", "other-cards"):
+        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help="of the runs of `compared`, run by run")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
     folds, index = read_table(arguments.folds), read_tables(arguments.contacts)
     models = read_models(arguments.predictions, arguments.cards, folds)
-    facts = patient_facts(folds, read_tables(arguments.patients), read_tables(arguments.recordings))
-    scores = {MODEL: contact_scores(models.predictions, models.calibrators)}
-    scores |= baseline_scores(read_table(arguments.baselines))
+    recordings = read_tables(arguments.recordings)
+    facts, synthetic = patient_facts(folds, read_tables(arguments.patients), recordings), _simulated(recordings)
+    others = other_scores(settings.compared, arguments.other_predictions, arguments.other_cards, models, folds)
+    baselines = baseline_scores(read_table(arguments.baselines))
+    check_names(others, [MODEL, *baselines])
+    scores = {MODEL: contact_scores(models.predictions, models.calibrators), **others, **baselines}
     places = place_table(index, scores[MODEL])
     places = places[places["patient"].isin(facts["patient"])]
     rows = {name: patient_rows(own, facts, places) for name, own in scores.items()}
@@ -134,11 +148,14 @@ def main() -> None:
     told = provenance(models, folds) | {"findings": findings_by_code(read_tables(arguments.findings))}
     out = arguments.out
     write_tsv(out / "channel_soz.tsv", bids_cells(channels))
-    write_json(out / "channel_soz.json", COLUMNS)
-    write_json(out / "dataset_description.json", description(settings.run, settings.corpus))
+    write_json(out / "channel_soz.json", sidecar(synthetic=synthetic))
+    what = f"{settings.corpus}, run {settings.run}"
+    write_json(out / "dataset_description.json", description(what, synthetic=synthetic))
     write_table(out / "metrics.parquet", metrics)
     write_table(out / "comparisons.parquet", comparisons_table(rows, MODEL, settings.evaluation))
-    write_json(out / "cohort.json", {"run": settings.run, "corpus": settings.corpus} | summary | told)
+    write_table(out / "contacts.parquet", scores[MODEL])
+    about = {"run": settings.run, "corpus": settings.corpus, "synthetic": synthetic, "compared": settings.compared}
+    write_json(out / "cohort.json", about | {"made": settings.made.model_dump(mode="json")} | summary | told)
     for metric in ("auroc", "auprc"):
         log.info("%s %s", metric, headline(metrics, metric)[["value", "low", "high", "n_patients"]].to_dict())
 
@@ -147,6 +164,33 @@ def baseline_scores(baselines: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """contact_scores of every baseline by its name, of test patients."""
     tested = baselines[baselines["part"] == "test"]
     return {str(name): contact_scores(own) for name, own in tested.groupby("baseline", sort=False)}
+
+
+def other_scores(
+    names: Sequence[str], predictions: Sequence[Path], cards: Sequence[Path], models: Models, folds: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """contact_scores of every run that is compared, by its name. Files lie run by run, as many of each as models.
+
+    Raises StageError where a run lacks a model, has other seeds, or does not fit the folds.
+    """
+    n, found = len(models.cards), {}
+    if not len(predictions) == len(cards) == n * len(names):
+        raise command.StageError(
+            f"{len(predictions)} predictions and {len(cards)} cards of the runs {', '.join(names) or '(none)'}; each has "
+            f"to have {n} of both, as the run itself"
+        )
+    for k, name in enumerate(names):
+        own = read_models(predictions[k * n : (k + 1) * n], cards[k * n : (k + 1) * n], folds)
+        if own.cards.keys() != models.cards.keys():
+            raise command.StageError(f"{name}: other folds or seeds than the run itself; train it on the same")
+        found[name] = contact_scores(own.predictions, own.calibrators)
+    return found
+
+
+def check_names(others: Iterable[str], taken: Iterable[str]) -> None:
+    """Raise StageError for a run that is called as a baseline, or as the model is in the tables."""
+    if twice := sorted(set(others) & set(taken)):
+        raise command.StageError(f"soz.compared: {twice[0]!r} is also the name of a baseline; name the run otherwise")
 
 
 def contact_table(

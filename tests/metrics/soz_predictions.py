@@ -1,12 +1,22 @@
 """Predictions of clips by the schema of soz_predict, and what belongs to them, made up for tests. No real recording."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 TYPES = {"soz": "boolean", "resected": "boolean"}
+
+
+def evaluation_settings(**evaluation: Any) -> dict[str, Any]:
+    """What soz_evaluate is told of a run that is compared with no other; reading, clips and tokens of config.yaml."""
+    soz = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())["soz"]
+    made = {"corpora": ["made-up"], "reading": soz["reading"] | {"adapter": soz["adapter"]}}
+    made |= {name: soz[name] for name in ("clips", "tokens")}
+    return {"run": "main", "corpus": "made-up", "compared": [], "evaluation": evaluation, "made": made}
 
 
 def predictions(

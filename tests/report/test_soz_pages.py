@@ -22,9 +22,10 @@ from pipeline.report.soz_seizures import clip_table
 from pipeline.stages import command, soz_cohort_page, soz_evaluate, soz_patient_page
 from pipeline.store import read_table
 from pipeline.training.soz_abstention import ABSTAINED
+from tests.metrics.soz_predictions import evaluation_settings
 
 PAGE = {"corpus": "made-up", "run": "main", "synthetic": True, "report": REPORT}
-EVALUATION = {"run": "main", "corpus": "made-up", "evaluation": {"bootstrap": 60, "confidence": 0.95, "seed": 0}}
+EVALUATION = evaluation_settings(bootstrap=60, confidence=0.95, seed=0)
 
 
 def call(patch: pytest.MonkeyPatch, stage: Any, settings: dict[str, Any], options: dict[str, Any]) -> None:

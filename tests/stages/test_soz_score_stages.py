@@ -16,7 +16,7 @@ from pipeline.stages import soz_ablations, soz_evaluate
 from pipeline.stages.command import StageError
 from pipeline.store import digest_file, read_json, read_table, write_json, write_table
 from pipeline.training.soz_folds import fold_hash
-from tests.metrics.soz_predictions import index_contacts, predictions
+from tests.metrics.soz_predictions import evaluation_settings, index_contacts, predictions
 
 EVALUATION = {"bootstrap": 60, "confidence": 0.95, "seed": 0}
 FILES = ("channel_soz.tsv", "channel_soz.json", "dataset_description.json", "metrics.parquet", "comparisons.parquet",
@@ -70,7 +70,7 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
     tables = {
         "contacts": index_contacts(table),
         "patients": known.assign(outcome="good", implant="SEEG", lesion="lesional", engel="1A"),
-        "recordings": known.assign(recording=known["patient"] + "_r0", rate_hz=512.0, corpus="made-up"),
+        "recordings": known.assign(recording=known["patient"] + "_r0", rate_hz=512.0, synthetic=False),
         "findings": pd.DataFrame({"code": ["short_seizure", "soz_unlabelled", "short_seizure"]}),
     }
     for name, own in tables.items():
@@ -80,7 +80,7 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
 
 
 def evaluate(made: dict[str, Any], out: Path) -> None:
-    call(soz_evaluate, {"run": "main", "corpus": "made-up", "evaluation": EVALUATION}, **made, out=out)
+    call(soz_evaluate, evaluation_settings(**EVALUATION), **made, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,20 @@ def test_the_derivative_and_the_tables_are_there(scored: tuple[dict[str, Any], P
     assert "Research use only" in told["GeneratedBy"][0]["Description"]
     hashes = channels.loc[channels["participant_id"] == "sub-P00", "model_hash"]
     assert set(hashes) == {"00" * 8 + "," + "01" * 8}
+
+
+def test_simulated_recordings_are_marked_in_every_file_for_others(scored: tuple[dict[str, Any], Path]) -> None:
+    made, out = scored
+    assert read_json(out / "cohort.json")["synthetic"] is False
+    files = ("dataset_description.json", "channel_soz.json")
+    assert not any("SYNTHETIC" in (out / name).read_text() for name in files)
+    recordings = read_table(made["recordings"][0])
+    recordings.loc[0, "synthetic"] = True  # one EDF says so of itself, whatever config.yaml says of the corpus
+    mixed = out.parent / "mixed.parquet"
+    write_table(mixed, recordings)
+    evaluate(made | {"recordings": [mixed]}, out.parent / "simulated")
+    assert read_json(out.parent / "simulated" / "cohort.json")["synthetic"] is True
+    assert all("SYNTHETIC" in (out.parent / "simulated" / name).read_text() for name in files)
 
 
 def test_metrics_hold_the_run_and_its_baselines(scored: tuple[dict[str, Any], Path]) -> None:
