@@ -33,7 +33,7 @@ def clip_table(predictions: pd.DataFrame, seizures: pd.DataFrame, *, clip_s: flo
     home = [_ictal_of(row, ictal) for row in records(clips)]
     seizure = [numbers.get(name, 0) for name in home]
     from_s = [start - onsets.get(name, np.nan) for start, name in zip(clips["start_s"], home, strict=True)]
-    interictal = (clips["phase"] == "interictal").cumsum()
+    interictal = (clips["phase"] == "interictal").astype("int64").cumsum()
     label = [
         f"{LABELS[phase]} {number if phase != 'interictal' else count}"
         for phase, number, count in zip(clips["phase"], seizure, interictal, strict=True)
