@@ -142,7 +142,7 @@ REMEDIES: dict[str, str] = {
     "coord_units": "correct iEEGCoordinateUnits in the coordsystem file",
     "coord_frame": "ask the owner which frame holds before comparing coordinates of several corpora",
     "nonbrain_named": "correct the type in channels.tsv",
-    "soz_bad": "soz.reading.soz_bad: drop leaves them out, keep uses their signals",
+    "soz_bad": "soz.reading.soz_bad: drop leaves all bad contacts out, keep uses all of them",
     "xyz_missing": "add them to electrodes.tsv; without, distances are unknown and the shaft is shown instead",
     "text_format": "nothing to do",
     "name_parse": "nothing to do where it is parsed; else the contact belongs to no shaft",

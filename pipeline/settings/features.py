@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipeline.settings.base import Count, Positive, Section
+from pipeline.settings.wavelets import Wavelet
 
 PACKETS = ("wavelet", "level")  # options of kind wpt alone: others neither have nor write them
 
@@ -15,7 +16,7 @@ class FeatureSettings(Section):
 
     kind: Literal["fft", "time", "wpt"]
     floor_amplitude: Positive  # an amplitude of exactly zero becomes this before the logarithm
-    wavelet: Annotated[str, Field(pattern=r"^(db|sym|coif)[0-9]+$")] | None = None  # kind wpt
+    wavelet: Wavelet | None = None  # kind wpt
     level: Annotated[int, Field(ge=1, le=7)] | None = None  # kind wpt
 
     @model_validator(mode="after")

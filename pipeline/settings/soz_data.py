@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.settings.base import Count, NotNegative, Number, Positive, Section, Seed
+from pipeline.settings.wavelets import Wavelet
 
 Adapter = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]  # a file pipeline/corpora/ieeg/adapters/<name>.yaml
 
@@ -14,7 +15,7 @@ class ReadingConfig(Section):
 
     soz_bad: Literal["drop", "keep"]  # contacts whose status is bad: all of them alike, the label decides nothing
     low_rate_hz: Positive  # a recording sampled at less is flagged, and bands above its Nyquist are masked
-    rate_hz: Annotated[int, Field(ge=64, multiple_of=32)]  # one second is a whole number of coefficients in each band
+    rate_hz: Literal[512]  # bands are fractions of it: 32 of 8 Hz, as the encoder and every page take them
     block_s: Positive  # seconds that are decoded and resampled at a time
 
 
@@ -37,12 +38,22 @@ class SozClips(Section):
     seed: Seed
 
 
+class ClipsConfig(SozClips):
+    """soz.clips as config.yaml may have it: the encoder, the checks and the pages are of 35 s (spec soz.md, section 2).
+
+    The stages themselves take any length.
+    """
+
+    length_s: Literal[35]
+    interictal_step_s: Annotated[float, Field(ge=35)]  # clips of one recording do not overlap
+
+
 class SozTokens(Section):
     """soz.tokens: from 35 s of signal to (32 bands, 35 frames) a channel."""
 
     montage: Literal["average", "bipolar", "recorded"]
     notch: bool
-    wavelet: Annotated[str, Field(pattern=r"^(db|sym|coif)[0-9]+$")]
+    wavelet: Wavelet
     level: Literal[5]  # 32 bands: the encoder's input
     frame_s: Literal[1]
     floor_share: Positive  # of the channel's median energy: never an absolute number

@@ -15,7 +15,7 @@ from pipeline.settings.soz import (
     SozModel,
     SozPretraining,
 )
-from pipeline.settings.soz_data import Adapter, ReadingConfig, SozClips, SozReading, SozTokens
+from pipeline.settings.soz_data import Adapter, ClipsConfig, ReadingConfig, SozReading, SozTokens
 
 
 class SozRun(Section):
@@ -37,12 +37,13 @@ class SozConfig(SozRun):
     adapter: Adapter
     joined: dict[str, Adapter]  # other corpora whose patients take part, with their adapters
     reading: ReadingConfig
-    clips: SozClips
+    clips: ClipsConfig
     attention: SozAttention
     evaluation: SozEvaluation
     runs: dict[str, dict[str, Any]] = Field(min_length=1)
     seeds: list[Seed]
     run: str  # whose pages are built
+    compared: list[str]  # runs that stand beside it among the baselines; may be empty
     ablations: list[str]
 
     def of(self, run: str) -> SozRun:

@@ -117,6 +117,18 @@ def load_adapter(name: str) -> Adapter:
 
     Raises SettingsError for an unknown name, for a file that is no adapter, and for a corpus that is refused.
     """
+    adapter = _read(name)
+    if adapter.refuse is not None:
+        raise SettingsError(f"soz.adapter: {name}: {adapter.refuse}")
+    return adapter
+
+
+def refusal(name: str) -> str | None:
+    """Why the corpus of an adapter cannot be read yet; None where it can. Raises SettingsError as `load_adapter`."""
+    return _read(name).refuse
+
+
+def _read(name: str) -> Adapter:
     import yaml
 
     if name not in adapter_names():
@@ -127,7 +139,4 @@ def load_adapter(name: str) -> Adapter:
         raise SettingsError(f"{name}.yaml: {error}") from None
     if not isinstance(values, Mapping):
         raise SettingsError(f"{name}.yaml: holds {type(values).__name__}; the keys of an adapter are needed")
-    adapter = parse_section(Adapter, dict(values), where=f"{name}.yaml")
-    if adapter.refuse is not None:
-        raise SettingsError(f"soz.adapter: {name}: {adapter.refuse}")
-    return adapter
+    return parse_section(Adapter, dict(values), where=f"{name}.yaml")
