@@ -87,6 +87,11 @@ def test_every_ablation_of_the_specification_differs_from_main() -> None:
         ({"folds": {"outer": 1}}, r"soz.folds.outer: .*greater than or equal to 2"),
         ({"tokens": {"level": 6}}, r"soz.tokens.level: "),
         ({"tokens": {"montage": "laplacian"}}, r"soz.tokens.montage: "),
+        ({"tokens": {"wavelet": "db99"}}, r"soz.tokens.wavelet: .*'db99' is no wavelet .* db1 to db38, sym2"),
+        ({"runs": {"mine": {"tokens": {"wavelet": "coif18"}}}}, r"soz.runs.mine.tokens.wavelet: .*coif1 to coif17"),
+        ({"reading": {"rate_hz": 256}}, r"soz.reading.rate_hz: .*512"),
+        ({"clips": {"length_s": 30}}, r"soz.clips.length_s: .*35"),
+        ({"clips": {"interictal_step_s": 10}}, r"soz.clips.interictal_step_s: .*greater than or equal to 35"),
         ({"adapters": "x"}, r"soz.adapters: unknown key; did you mean 'adapter'"),
     ],
 )
@@ -112,12 +117,26 @@ def test_a_run_that_is_not_there_is_named() -> None:
         ({"run": "mian"}, "soz.run: 'mian' is not in soz.runs; did you mean 'main'"),
         ({"ablations": ["frozn"]}, "soz.ablations: 'frozn' is not in soz.runs; did you mean 'frozen'"),
         ({"ablations": ["main"]}, "soz.run and soz.ablations: .* names a run twice"),
+        ({"compared": ["frozn"]}, "soz.compared: 'frozn' is not in soz.runs; did you mean 'frozen'"),
+        ({"compared": ["main"]}, "soz.run and soz.compared: .* names a run twice"),
+        ({"compared": ["strict"]}, "soz.compared: 'strict' has other folds.labels than soz.run, 'main'"),
+        ({"run": "bipolar"}, r"'no-attention' has other tokens.montage than soz.run, 'bipolar', .*soz.compared: \[\]"),
+        (
+            {"runs": {"mine": {"folds": {"outer": 3}}}, "ablations": ["mine"]},
+            "soz.ablations: 'mine' has other folds than soz.run, 'main'",
+        ),
+        ({"runs": {"mine": {"folds": {"seed": 1}}}, "compared": ["mine"]}, "soz.compared: 'mine' has other folds than"),
         ({"seeds": []}, "soz.seeds: give at least one seed"),
         ({"seeds": [1, 1]}, "soz.seeds: .* names a seed twice"),
         ({"runs": {"Mine": {}}}, "soz.runs.Mine: a run is named in small letters"),
         ({"runs": {"mine": {"model": {"width": 60}}}}, "soz.runs.mine: model.width 60 is no multiple of model.heads 8"),
         ({"runs": {"mine": {"folds": {"scheme": "corpora"}}}}, "soz.runs.mine: .* name them in soz.joined"),
         ({"clips": {"margin_s": 0.51}}, "soz.clips.margin_s: 0.51 s at 512 Hz is no whole number of coefficients"),
+        (
+            {"runs": {"mine": {"pretraining": {"enabled": False}, "finetuning": {"freeze_encoder": True}}}},
+            "soz.runs.mine: finetuning.freeze_encoder: true on pretraining.enabled: false keeps an encoder",
+        ),
+        ({"adapter": "ds003029"}, "soz.adapter: adapter 'ds003029' is refused: .*spreadsheet"),
         ({"clips": {"before_onset_s": 35}}, "soz.clips.before_onset_s: 35; a clip of 35 s ends before the onset"),
     ],
 )
@@ -183,6 +202,21 @@ def test_there_are_as_many_folds_as_the_scheme_says() -> None:
     assert len(both.fold_numbers("main")) == 2
     assert len(both.patients()) == 16
     assert {path.split("/")[1] for path in both.tokens("main")["tokens"]} == {"synthetic-ieeg", "synthetic-ieeg-2"}
+
+
+def test_the_page_of_the_chosen_run_alone_is_scored_beside_other_runs() -> None:
+    made = inputs(configured({"seeds": [0, 1]}))
+    own, other = (made.of_evaluate(of(made.config, run=run)) for run in ("main", "frozen"))
+    folder = "results/synthetic-ieeg/soz/"
+    expected = [f"{folder}{run}/fold{fold}/seed{seed}/" for run in ("no-pretraining", "no-attention") for fold in (0, 1)
+                for seed in (0, 1)]  # fmt: skip
+    assert own["other_predictions"] == [f"{one}predictions.parquet" for one in expected]
+    assert own["other_cards"] == [f"{one}card.json" for one in expected]
+    assert other["other_predictions"] == other["other_cards"] == []
+    told = [job_settings_soz.soz_evaluate(made.config, run)["compared"] for run in ("main", "frozen")]
+    assert told == [["no-pretraining", "no-attention"], []]
+    alone = inputs(checked({"compared": [], "run": "strict", "ablations": ["main"]}))
+    assert alone.of_evaluate(of(alone.config, run="strict"))["other_cards"] == []
 
 
 def test_no_two_runs_folds_and_seeds_share_a_file() -> None:
@@ -257,13 +291,14 @@ def test_the_target_plans_every_stage_once_for_each_shard_fold_and_patient(tmp_p
     shards = len(Corpora(config, main_process=False).shards("synthetic-ieeg").names)
     counts, text = planned(tmp_path, "soz")
     per_shard = ("simulate", "soz_index", "soz_ingest", "soz_clips", "soz_tokens")
-    per_fold = ("soz_pretrain", "soz_train", "soz_predict", "soz_attention", "soz_shafts")
-    expected = dict.fromkeys(per_shard, shards) | dict.fromkeys(per_fold, 2)
+    expected = dict.fromkeys(per_shard, shards) | dict.fromkeys(("soz_attention", "soz_shafts"), 2)
+    expected |= dict.fromkeys(("soz_train", "soz_predict"), 6)  # main, no-pretraining, no-attention
+    expected["soz_pretrain"] = 4
     expected |= dict.fromkeys(("soz_folds", "soz_baselines", "soz_evaluate", "soz_cohort_page", "soz"), 1)
     expected |= dict.fromkeys(("soz_patient_page", "soz_connectivity"), 8)
     counts.pop("total", None)
     assert counts == expected, text[-3000:]
-    assert "GPU jobs: 4 (2 soz_pretrain, 2 soz_train)" in text
+    assert "GPU jobs: 10 (4 soz_pretrain, 6 soz_train)" in text
 
 
 def test_files_that_cannot_be_are_refused_in_words(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from pipeline.corpora.ieeg.adapter import refusal
 from pipeline.settings.config import Config
 from workflow.lib.planning import PlanError
 from workflow.lib.readers import choice
 from workflow.lib.run_checks import NAME
 from workflow.lib.section_checks import wrong_list
-from workflow.lib.soz import ADAPTERS, intracranial, is_intracranial
+from workflow.lib.soz import ADAPTERS, dealt_name, intracranial, is_intracranial
 
 TARGETS = "the targets soz and soz_ablations, and its qc page"
 
@@ -41,19 +42,24 @@ def _corpora(config: Config) -> Iterator[str]:
     for where, name in (("soz.adapter", soz.adapter), *((f"soz.joined.{c}", a) for c, a in soz.joined.items())):
         if name not in adapters:
             yield f"{where}: there is no adapter {name!r} in pipeline/corpora/ieeg/adapters; {choice(name, adapters)}"
+        elif (reason := refusal(name)) is not None:
+            yield f"{where}: adapter {name!r} is refused: {reason}"
     for name in (name for name in known if config.corpora[name].folds):
         yield f"corpora.{name}.folds: folds of an intracranial corpus are those of soz.folds; take the entry away"
 
 
 def _runs(config: Config) -> Iterator[str]:
     soz = config.soz
-    for where, name in (("soz.run", soz.run), *(("soz.ablations", name) for name in soz.ablations)):
+    beside = [(f"soz.{where}", name) for where in ("ablations", "compared") for name in getattr(soz, where)]
+    for where, name in (("soz.run", soz.run), *beside):
         if name not in soz.runs:
             yield f"{where}: {name!r} is not in soz.runs; {choice(name, list(soz.runs))}"
+    yield from _beside(config, [(where, name) for where, name in beside if {name, soz.run} <= set(soz.runs)])
     for problem in wrong_list(soz.seeds, "seed"):
         yield f"soz.seeds: {problem}"
-    for problem in wrong_list([soz.run, *soz.ablations], "run"):
-        yield f"soz.run and soz.ablations: {problem}"
+    for where in ("ablations", "compared"):
+        for problem in wrong_list([soz.run, *getattr(soz, where)], "run"):
+            yield f"soz.run and soz.{where}: {problem}"
     for name in soz.runs:
         if not NAME.fullmatch(name):
             yield f"soz.runs.{name}: a run is named in small letters, digits and hyphens"
@@ -62,6 +68,23 @@ def _runs(config: Config) -> Iterator[str]:
             yield f"soz.runs.{name}: model.width {run.model.width} is no multiple of model.heads {run.model.heads}"
         if run.folds.scheme == "corpora" and not soz.joined:
             yield f"soz.runs.{name}: folds.scheme: corpora trains on the other corpora; name them in soz.joined"
+        if run.finetuning.freeze_encoder and not run.pretraining.enabled:
+            why = "finetuning.freeze_encoder: true on pretraining.enabled: false keeps an encoder that never learnt"
+            yield f"soz.runs.{name}: {why}; let one of them be otherwise"
+
+
+def _beside(config: Config, named: list[tuple[str, str]]) -> Iterator[str]:
+    """Runs that are set beside soz.run: on its folds; those of its page ask of the same contacts, by the same labels."""
+    soz = config.soz
+    for where, name in named:
+        run, own = soz.of(name), soz.of(soz.run)
+        alike = [("folds", dealt_name(config, run.folds), dealt_name(config, own.folds))]
+        if where == "soz.compared":
+            alike += [("folds.labels", run.folds.labels, own.folds.labels)]
+            alike += [("tokens.montage", run.tokens.montage, own.tokens.montage)]
+        for key in [key for key, its, theirs in alike if its != theirs]:
+            why = f"{name!r} has other {key} than soz.run, {soz.run!r}, so that the two are no pair"
+            yield f"{where}: {why}; name runs with the same, or none ({where}: [])"
 
 
 def _sizes(config: Config) -> Iterator[str]:
