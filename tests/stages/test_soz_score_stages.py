@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.metrics.soz_predictions import evaluation_settings, index_contacts, p
 
 EVALUATION = {"bootstrap": 60, "confidence": 0.95, "seed": 0}
 FILES = ("channel_soz.tsv", "channel_soz.json", "dataset_description.json", "metrics.parquet", "comparisons.parquet",
-         "cohort.json")  # fmt: skip
+         "contacts.parquet", "cohort.json")  # fmt: skip
 IDENTITY = {"kind": "temperature", "asked": "temperature", "reason": "", "slope": 0.5, "intercept": 0.0, "x": [],
             "y": [], "n_patients": 2, "n_contacts": 20, "n_positives": 5}  # fmt: skip
 
@@ -79,8 +80,8 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
     return made
 
 
-def evaluate(made: dict[str, Any], out: Path) -> None:
-    call(soz_evaluate, evaluation_settings(**EVALUATION), **made, out=out)
+def evaluate(made: dict[str, Any], out: Path, *, compared: Sequence[str] = ()) -> None:
+    call(soz_evaluate, evaluation_settings(**EVALUATION) | {"compared": list(compared)}, **made, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,45 @@ def test_models_that_do_not_fit_stop(
         cards[0], predicted = card, made["predictions"]
     with pytest.raises(StageError, match=words):
         evaluate(made | {"cards": cards, "predictions": predicted}, tmp_path / "out")
+
+
+def test_other_runs_stand_among_the_baselines(scored: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    made, _ = scored
+    runs = {name: written(tmp_path / name, effect=effect) for name, effect in (("weak", 0.0), ("again", 2.0))}
+    files = {f"other-{what}": [path for own in runs.values() for path in own[what]] for what in ("predictions", "cards")}
+    evaluate(made | files, tmp_path / "out", compared=list(runs))
+    metrics, table = (read_table(tmp_path / "out" / f"{name}.parquet") for name in ("metrics", "comparisons"))
+    assert set(metrics["system"]) == {MODEL, "weak", "again", "noise", "line_length"}
+    own = table[(table["metric"] == "auroc") & (table["condition"] == "both")].set_index("second")
+    assert own["value_second"].to_dict() == {
+        name: pytest.approx(headline(metrics, "auroc", system=name)["value"]) for name in own.index
+    }
+    assert set(own.index) == {"weak", "again", "noise", "line_length"}
+    assert own.loc["weak", "difference"] > 0.2
+    assert own.loc["again", ["difference", "n_differ"]].tolist() == [0, 0]
+    assert set(own["n_comparisons"]) == {3}  # one family; of two runs that never differ there is no p
+    family = sorted(own["p"].dropna())
+    assert own["p_holm"].min() == pytest.approx(3 * family[0])
+    assert read_json(tmp_path / "out" / "cohort.json")["compared"] == ["weak", "again"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"names": ["noise"]}, "'noise' is also the name of a baseline"),
+        ({"names": ["one", "two"]}, "each has to have 4 of both"),
+        ({"seeds": (0, 2)}, "one: other folds or seeds than the run itself"),
+        ({"n": 5}, "other folds"),
+    ],
+)
+def test_other_runs_that_do_not_fit_stop(
+    scored: tuple[dict[str, Any], Path], tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    made, names = scored[0], change.pop("names", ["one"])
+    other = written(tmp_path / "one", **change)
+    files = {f"other-{what}": other[what] for what in ("predictions", "cards")}
+    with pytest.raises(StageError, match=words):
+        evaluate(made | files, tmp_path / "out", compared=names)
 
 
 def test_a_missing_model_stops(scored: tuple[dict[str, Any], Path], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config
 from pipeline.settings.soz_data import SozTokens
-from workflow.lib.soz import dealt_name, tokens_name
+from workflow.lib.soz import compared_with, dealt_name, tokens_name
 
 
 def soz_index(config: Config, corpus: str) -> dict[str, Any]:
@@ -71,7 +71,12 @@ def soz_baselines(config: Config) -> dict[str, Any]:
 
 
 def soz_evaluate(config: Config, run: str) -> dict[str, Any]:
-    return {"run": run, "corpus": config.soz.corpus, "evaluation": config.soz.evaluation}
+    soz = config.soz
+    made = {
+        "corpora": soz.corpora, "reading": soz.reading_of(soz.corpus), "clips": soz.clips, "tokens": soz.of(run).tokens,
+    }  # fmt: skip
+    told = {"run": run, "corpus": soz.corpus, "compared": compared_with(config, run), "evaluation": soz.evaluation}
+    return told | {"made": made}
 
 
 def soz_ablations(config: Config) -> dict[str, Any]:

@@ -59,6 +59,11 @@ def dealt_name(config: Config, folds: SozFolds) -> str:
     return "" if own == common else f"-{_digest8(own)}"
 
 
+def compared_with(config: Config, run: str) -> list[str]:
+    """The runs that stand beside a run among its baselines: soz.compared beside soz.run, none beside any other."""
+    return list(config.soz.compared) if run == config.soz.run else []
+
+
 def _dealing(folds: SozFolds) -> SozFolds:
     return folds.model_copy(update={"labels": "soz"})
 
@@ -227,10 +232,13 @@ class SozInputs:
         }
 
     def of_evaluate(self, wildcards: Any) -> dict[str, Any]:
-        """Predictions and cards of every fold and seed, baselines on the same folds, and whose contacts they are."""
+        """Predictions and cards of a run and of those that are compared, baselines on its folds, and its contacts."""
         self.check(wildcards.corpus)
         run = wildcards.run
+        others = compared_with(self.config, run)
         return {
+            "other_predictions": [path for name in others for path in self.models(name, "predictions.parquet")],
+            "other_cards": [path for name in others for path in self.models(name, "card.json")],
             "predictions": self.models(run, "predictions.parquet"),
             "cards": self.models(run, "card.json"),
             "baselines": self.baselines_file(run),
@@ -245,10 +253,10 @@ class SozInputs:
         return self.paths.baselines.format(corpus=self.config.soz.corpus, **named)
 
     def of_ablations(self) -> dict[str, Any]:
-        """Metrics of every run that is compared, `soz.run` first."""
-        folder = self.paths.soz
+        """Metrics and contacts of every run that is compared, `soz.run` first."""
         runs = [self.config.soz.run, *self.config.soz.ablations]
-        return {"metrics": [folder.format(corpus=self.config.soz.corpus, run=run) + "metrics.parquet" for run in runs]}
+        folders = [self.paths.soz.format(corpus=self.config.soz.corpus, run=run) for run in runs]
+        return {name: [f"{folder}{name}.parquet" for folder in folders] for name in ("metrics", "contacts")}
 
     def of_attention(self, wildcards: Any) -> dict[str, Any]:
         """What training and prediction read, and the signals that controls are computed from."""

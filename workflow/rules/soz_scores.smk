@@ -30,6 +30,7 @@ rule soz_evaluate:
         sidecar=SOZ_PATHS.soz + "channel_soz.json",
         description=SOZ_PATHS.soz + "dataset_description.json",
         metrics=SOZ_PATHS.soz + "metrics.parquet",
+        contacts=SOZ_PATHS.soz + "contacts.parquet",
         cohort=SOZ_PATHS.soz + "cohort.json",
         comparisons=SOZ_PATHS.soz + "comparisons.parquet",
     log:
@@ -50,6 +51,7 @@ rule soz_evaluate:
         " --predictions {input.predictions} --cards {input.cards} --baselines {input.baselines}"
         " --folds {input.folds} --contacts {input.contacts} --patients {input.patients}"
         " --recordings {input.recordings} --findings {input.findings} --out $(dirname {output.channels})"
+        " --other-predictions {input.other_predictions} --other-cards {input.other_cards}"
 
 
 rule soz_ablations:
@@ -72,4 +74,4 @@ rule soz_ablations:
         f"{CFG.soz.corpus}: runs of soz.ablations beside soz.run, on the same folds"
     shell:
         "python -m pipeline.stages.soz_ablations --settings {params.settings:q} --code {params.code} --log {log}"
-        " --metrics {input.metrics} --out {output.table}"
+        " --metrics {input.metrics} --contacts {input.contacts} --out {output.table}"
