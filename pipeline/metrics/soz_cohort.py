@@ -1,25 +1,28 @@
 """Means over patients with intervals, paired comparisons, and what is pooled over contacts (spec soz.md, section 7).
 
-Patients and seeds are crossed: each draw redraws patients, and seeds (see comparisons.py). Axes: d draw, s seed,
-p patient, i contact.
+Patients and seeds are crossed: each draw redraws patients, and seeds (see comparisons.py). What intervals are, where
+there is none, and how often they miss: docs/statistics.md. Axes: d draw, s seed, p patient, i contact.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil, log2, sqrt
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
 from pipeline.metrics.clip_metrics import Floats, auroc, ratio
-from pipeline.metrics.comparisons import over_drawn_seeds
+from pipeline.metrics.comparisons import FEW_DRAWS, over_drawn_seeds
 from pipeline.metrics.intervals import interval, patient_weights
 from pipeline.settings.soz import SozEvaluation
 
-FEW = "fewer than two patients have a value"
 UNDEFINED = "no patient has a value"
 NO_CHANGE = "the two never differ"
+NO_SPREAD = "every draw of patients gives the same value: no interval"
+ONE_GROUP = "the patients are of one group"
 SAME = 1e-12  # differences of sums in another order
 
 
@@ -68,26 +71,60 @@ def _drawn_means(values: Floats, weights: Floats) -> Floats:
     return ratio(weights @ np.where(known, values, 0.0), weights @ known.astype(np.float64))
 
 
-def estimate_of(value: float, samples: Floats, n: int, settings: SozEvaluation) -> Estimate:
-    """With the interval of samples (s, d)."""
+def estimate_of(
+    value: float, samples: Floats, n: int, settings: SozEvaluation, *, smallest: int | None = None
+) -> Estimate:
+    """With the interval of samples (s, d), of n patients, of whom the `smallest` group that it rests on may be fewer.
+
+    No interval where it rests on fewer than `fewest_patients`, or where all draws are alike.
+    """
     if not np.isfinite(value):
         return Estimate(None, None, None, n, UNDEFINED)
-    if n < 2:
-        return Estimate(value, None, None, n, FEW)
-    low, high = interval(over_drawn_seeds(samples, np.random.default_rng([settings.seed, 1])), settings.confidence)
-    return Estimate(value, low, high, n, "")
+    rests_on, fewest = n if smallest is None else smallest, fewest_patients(settings.confidence)
+    if rests_on < fewest:
+        of = "patients have a value" if smallest is None else "patients are in one of the groups"
+        return Estimate(value, None, None, n, f"fewer than {fewest} {of}: no interval")
+    defined = samples[np.isfinite(samples)]
+    if len(defined) and np.ptp(defined) < SAME:
+        return Estimate(value, None, None, n, NO_SPREAD)
+    drawn = over_drawn_seeds(samples, np.random.default_rng([settings.seed, 1]))
+    low, high = interval(drawn, expanded(settings.confidence, rests_on))
+    return Estimate(value, low, high, n, "" if low is not None else FEW_DRAWS)
+
+
+def fewest_patients(confidence: float) -> int:
+    """The least number of patients for whom it is rarer than 1 - confidence that all lie on one side by chance.
+
+    2 / 2^n: six at 0.95. With fewer no signed-rank or sign test could say anything, and the bootstrap's interval leaves
+    the truth out far too often.
+    """
+    return ceil(log2(2 / (1 - confidence)) - 1e-9)
+
+
+def expanded(confidence: float, n: int) -> float:
+    """The level of the percentiles, so that they are as far out as Student's t with n - 1 degrees of freedom asks.
+
+    Redrawn means of n vary by (n - 1) / n of what they should, and n - 1 deviations know their own spread badly
+    (the expanded percentile interval: Hesterberg, The American Statistician 69, 2015).
+    """
+    out = sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - confidence) / 2)
+    return 1 - 2 * float(ndtr(out))
 
 
 def separation(values: Floats, positive: NDArray[np.bool_], settings: SozEvaluation) -> Estimate:
-    """AUROC by which patient values (s, p) tell two groups of patients apart, with the interval over patients."""
+    """AUROC by which patient values (s, p) tell two groups of patients apart, with the interval over patients.
+
+    The interval rests on the smaller group; there is none where the order is perfect.
+    """
     known = np.isfinite(values).all(axis=0)
     values, positive = values[:, known], positive[known]
     n = values.shape[1]
     if not positive.any() or positive.all():
-        return Estimate(None, None, None, n, "the patients are of one group")
-    weights = draws_of(n, settings)
+        return Estimate(None, None, None, n, ONE_GROUP)
+    weights, smallest = draws_of(n, settings), int(min(positive.sum(), (~positive).sum()))
     plain = float(np.mean([auroc(positive, one, np.ones((1, n)))[0] for one in values]))
-    return estimate_of(plain, np.stack([auroc(positive, one, weights) for one in values]), n, settings)
+    samples = np.stack([auroc(positive, one, weights) for one in values])
+    return estimate_of(plain, samples, n, settings, smallest=smallest)
 
 
 @dataclass(frozen=True)
@@ -116,7 +153,7 @@ def paired(first: Floats, second: Floats, settings: SozEvaluation) -> Paired:
     if estimate.value is None:
         return Paired(None, None, estimate, None, 0, estimate.reason)
     p, n_differ = wilcoxon_p(differences.mean(axis=0))
-    why = estimate.reason or ("" if n_differ else NO_CHANGE)
+    why = estimate.reason if n_differ else NO_CHANGE
     return Paired(float(first.mean()), float(second.mean()), estimate, p, n_differ, why)
 
 

@@ -47,7 +47,7 @@ def metrics_table(
     parts = []
     for system, own in rows.items():
         levels = _levels(facts, FACTORS if system == MODEL else ())
-        cohort = [_cohort(own, condition, *group, settings) for condition in CONDITIONS for group in levels]
+        cohort = [_cohort(own, condition, levels, settings) for condition in CONDITIONS]
         found = [_of_patients(own), *cohort, _pooled(contacts[system], settings)]
         if system == MODEL:
             found.append(_outcome(own, facts, settings))
@@ -76,13 +76,17 @@ def _levels(facts: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, str,
 
 
 def _cohort(
-    own: pd.DataFrame, condition: str, factor: str, level: str, patients: list[str], settings: SozEvaluation
+    own: pd.DataFrame, condition: str, levels: Sequence[tuple[str, str, list[str]]], settings: SozEvaluation
 ) -> pd.DataFrame:
-    rows, found = own[own["condition"] == condition], []
-    for metric in PATIENT_METRICS:
-        estimate = mean_estimate(table_of(rows, metric, patients), settings)
-        found.append({"metric": metric} | _estimated(estimate, len(patients)))
-    return _of_cohort(found, condition, factor, level)
+    """Of every level: factor, level and its patients; the first holds everybody."""
+    rows, everybody = own[own["condition"] == condition], levels[0][2]
+    tables, parts = {metric: table_of(rows, metric, everybody) for metric in PATIENT_METRICS}, []
+    for factor, level, patients in levels:
+        inside = np.isin(everybody, patients)
+        estimates = {metric: mean_estimate(table[:, inside], settings) for metric, table in tables.items()}
+        found = [{"metric": metric} | _estimated(one, len(patients)) for metric, one in estimates.items()]
+        parts.append(_of_cohort(found, condition, factor, level))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _estimated(estimate: Estimate, n: int) -> dict[str, Any]:

@@ -1,15 +1,25 @@
 """Cohort means, exclusions, comparisons, calibration and strata of the SOZ arm against plain oracles."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import binom, t, wilcoxon
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from soz_predictions import facts, places, predictions
 
 from pipeline.metrics.calibration import binary_brier, calibration_error, equal_mass
-from pipeline.metrics.soz_cohort import NO_CHANGE, mean_estimate, paired, separation
-from pipeline.metrics.soz_contacts import contact_scores
+from pipeline.metrics.soz_cohort import (
+    NO_CHANGE,
+    NO_SPREAD,
+    expanded,
+    fewest_patients,
+    mean_estimate,
+    paired,
+    separation,
+)
+from pipeline.metrics.soz_contacts import contact_scores, ranks
 from pipeline.metrics.soz_evaluation import (
     MODEL,
     comparisons_table,
@@ -20,6 +30,7 @@ from pipeline.metrics.soz_evaluation import (
 from pipeline.metrics.soz_patients import NO_CLIP, NO_RESECTION, NO_SCORE, ONE_CLASS, UNLABELLED, patient_rows
 from pipeline.metrics.soz_pooled import calibration_draws, pooled_estimates, reliability_table
 from pipeline.settings.soz import SozEvaluation
+from pipeline.training.soz_calibration import Calibrator
 
 SETTINGS = SozEvaluation(bootstrap=300, confidence=0.95, seed=0)
 
@@ -73,7 +84,43 @@ def test_interval_of_a_mean_is_that_of_a_slow_patient_bootstrap() -> None:
         slow.append(known[rng.integers(0, len(known), len(known))].mean())
     assert found.n_patients == 14
     assert found.value == pytest.approx(known.mean())
-    assert [found.low, found.high] == pytest.approx(np.quantile(slow, [0.05, 0.95]), abs=0.01)
+    tail = (1 - expanded(0.9, 14)) / 2
+    assert tail < 0.05
+    assert [found.low, found.high] == pytest.approx(np.quantile(slow, [tail, 1 - tail]), abs=0.01)
+
+
+def test_of_normal_means_the_interval_is_students() -> None:
+    rng, n = np.random.default_rng(0), 9
+    values = rng.normal(size=n)
+    redrawn = rng.normal(values.mean(), values.std() / np.sqrt(n), 400_000)  # as far as means of n redrawn ones vary
+    tail = (1 - expanded(0.95, n)) / 2
+    low, high = t.interval(0.95, n - 1, values.mean(), values.std(ddof=1) / np.sqrt(n))
+    assert np.quantile(redrawn, [tail, 1 - tail]) == pytest.approx([low, high], abs=0.02)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95, 0.99])
+def test_an_interval_needs_as_many_patients_as_a_test_of_signs(confidence: float) -> None:
+    n = fewest_patients(confidence)
+    for size, enough in ((n - 1, False), (n, True)):
+        assert (2 * binom.pmf(size, size, 0.5) <= 1 - confidence + 1e-12) is np.bool_(enough)
+        found = mean_estimate(
+            np.linspace(0.6, 0.9, size)[None], SozEvaluation(bootstrap=200, confidence=confidence, seed=0)
+        )
+        assert (found.low is not None) is enough
+        assert (found.reason == "") is enough
+
+
+@pytest.mark.parametrize(("n", "most"), [(6, 0.05), (8, 0.04)])
+def test_without_effect_an_interval_seldom_lies_above_a_half(n: int, most: float) -> None:
+    """Nominal 0.025; percentiles that are not expanded have 0.065 and 0.05 (docs/statistics.md)."""
+    rng = np.random.default_rng(1)
+    drawn = (mean_estimate(np.clip(rng.normal(0.5, 0.18, (1, n)), 0, 1), SETTINGS) for _ in range(600))
+    assert np.mean([found.low > 0.5 for found in drawn]) < most  # type: ignore[operator]
+
+
+def test_equal_values_have_no_interval() -> None:
+    found = mean_estimate(np.ones((2, 9)), SETTINGS)
+    assert (found.value, found.low, found.reason) == (1.0, None, NO_SPREAD)
 
 
 def test_one_patient_has_a_mean_and_no_interval_and_none_has_neither() -> None:
@@ -160,13 +207,28 @@ def test_a_score_that_is_no_probability_has_no_calibration() -> None:
     assert found["pooled_auroc"].value is not None
 
 
-def test_a_monotone_calibrator_changes_no_ranking() -> None:
-    table = predictions(6)
-    plain = rows_of(table)
-    calibrators = {(fold, 0): lambda logits: 1 / (1 + np.exp(-0.3 * logits + 2)) for fold in (0, 1)}
-    scaled = patient_rows(contact_scores(table, calibrators), facts(table), places(table))
-    same = ~plain["metric"].isin(["resected_mass"])
-    pd.testing.assert_frame_equal(plain[same], scaled[same])
+def orders(calibrator: Callable[[np.ndarray], np.ndarray]) -> tuple[list[int], float]:
+    """Ranks of channel_soz.tsv, patient by patient, and the pooled AUROC of one fold, both by p_cal."""
+    table = predictions(6).assign(fold=0)
+    contacts = contact_scores(table, {(0, 0): calibrator})
+    contacts = contacts[contacts["condition"] == "both"]
+    own = [ranks(one["p_cal"], one["p_raw"], one["channel"]) for _, one in contacts.groupby("patient")]
+    pooled = pooled_estimates(contacts, SETTINGS)["pooled_auroc"].value
+    assert pooled is not None
+    return np.concatenate(own).tolist(), pooled
+
+
+def test_temperature_and_platt_change_no_ranking_and_a_falling_line_does() -> None:
+    told = {"asked": "platt", "reason": "", "x": [], "y": [], "n_patients": 6, "n_contacts": 60, "n_positives": 30}
+    plain = orders(lambda logits: 1 / (1 + np.exp(-logits)))
+    for kind, slope, intercept in (("temperature", 0.3, 0.0), ("platt", 0.05, 2.0), ("platt", 9.0, -4.0)):
+        kept = Calibrator.from_json(told | {"kind": kind, "slope": slope, "intercept": intercept})
+        assert orders(kept) == (plain[0], pytest.approx(plain[1], abs=1e-12))
+    fallen = orders(Calibrator.from_json(told | {"kind": "platt", "slope": -0.3, "intercept": 0.0}))
+    assert fallen[0] != plain[0]
+    assert fallen[1] == pytest.approx(1 - plain[1])
+    constant = orders(np.zeros_like)
+    assert constant[1] == pytest.approx(0.5)
 
 
 def test_strata_hold_their_own_patients_and_unknown_is_a_level() -> None:
@@ -202,6 +264,18 @@ def test_separation_of_outcomes_is_an_auroc_over_patients() -> None:
     assert found.value == pytest.approx(roc_auc_score(good, values[0]))
     assert found.low < found.value < found.high  # type: ignore[operator]
     assert separation(values, np.ones(20, bool), SETTINGS).value is None
+
+
+def test_a_lucky_order_of_outcomes_has_no_interval() -> None:
+    for n_good, n_poor in ((7, 1), (6, 2), (3, 9)):  # the order by chance alone: 1 in 8, 28, 220
+        values, good = np.linspace(0.9, 0.1, n_good + n_poor)[None], np.arange(n_good + n_poor) < n_good
+        found = separation(values, good, SETTINGS)
+        assert (found.value, found.low, found.n_patients) == (1.0, None, n_good + n_poor)
+        assert "one of the groups" in found.reason
+        values[0, [n_good - 1, n_good]] = values[0, [n_good, n_good - 1]]  # nearly perfect
+        assert separation(values, good, SETTINGS).low is None
+    perfect = separation(np.linspace(1, 0, 20)[None], np.arange(20) < 10, SETTINGS)
+    assert (perfect.value, perfect.low, perfect.reason) == (1.0, None, NO_SPREAD)
 
 
 def test_shuffled_labels_give_an_interval_around_a_half() -> None:
