@@ -1,22 +1,18 @@
 """Freeze the models of a finished SOZ run into a folder that predicts new patients. Run by hand (docs/soz.md).
 
-    python -m pipeline.stages.soz_bundle --config config.yaml --results results/synthetic-ieeg --run main --bundle DIR
+    python -m pipeline.stages.soz_bundle --results results/synthetic-ieeg --run main --bundle DIR
 
-In: the configuration that the run was made with (several files: later ones lie over earlier ones, as with Snakemake's
---configfile), and the results folder of its corpus. Out: a new folder with weights, cards, `bundle.json` and
-`MODEL_CARD.md` (spec soz.md, section 12).
+In: the results folder of the run's corpus, as the target `soz` left it. What the run's `cohort.json` lists is frozen:
+the models of every fold and seed that its pages and channel_soz.tsv are of, and how their recordings were read. Out: a
+new folder with weights, cards, `bundle.json` and `MODEL_CARD.md` (spec soz.md, section 12).
 """
 
 import argparse
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline.settings.base import SettingsError, check_extent, parse_section
-from pipeline.settings.overlay import overlaid
-from pipeline.settings.soz_runs import SozConfig
+from pipeline.settings.base import parse_section
+from pipeline.settings.soz_made import Made
 from pipeline.stages import command
 from pipeline.store import read_json
 from pipeline.training.soz_bundle import Origin, UnfitBundle, freeze
@@ -25,7 +21,6 @@ from pipeline.training.soz_bundle import Origin, UnfitBundle, freeze
 def options() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--config", type=Path, nargs="+", default=[Path("config.yaml")], metavar="YAML")
     made.add_argument("--results", type=Path, required=True, metavar="DIR", help="results/<corpus>")
     made.add_argument("--run", required=True, help="a run of soz.runs")
     made.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a new or empty folder")
@@ -37,68 +32,45 @@ def main() -> None:
     """Read, check, freeze."""
     arguments = options().parse_args()
     log = command.start(arguments)
-    content = read_config(arguments.config)
-    models = sorted((arguments.results / "soz" / arguments.run).glob("fold*/seed*/model.safetensors"), key=_place)
-    if not models:
-        folder = arguments.results / "soz" / arguments.run
-        raise command.StageError(f"{folder}: no fold*/seed*/model.safetensors; run the target soz first")
-    origin = origin_of(content, arguments.run)
-    check_same(content, arguments.run, models)
+    folder = arguments.results / "soz" / arguments.run
+    if not (folder / "cohort.json").is_file():
+        raise command.StageError(f"{folder}: no cohort.json; run the target soz first")
+    cohort = read_json(folder / "cohort.json")
+    origin, models = origin_of(cohort, where=str(folder / "cohort.json")), models_of(cohort, folder)
+    for path in sorted(set(folder.glob("fold*/seed*/model.safetensors")) - set(models)):
+        log.info("%s: not of the run that cohort.json is of; left out", path)
     try:
         bundle = freeze(models, arguments.bundle, origin)
     except UnfitBundle as error:
-        folder = arguments.results / "soz" / arguments.run
         raise command.StageError(str(error)) from None
     log.info("%s: %d models, %d training patients", arguments.bundle, len(models), len(bundle.training_patients))
 
 
-def _place(model: Path) -> tuple[int, int]:
-    """Fold and seed, as numbers: fold10 comes after fold2."""
-    return int(model.parts[-3].removeprefix("fold")), int(model.parts[-2].removeprefix("seed"))
+def origin_of(cohort: dict[str, Any], *, where: str) -> Origin:
+    """Whose models they are, and how their recordings were read, cut and turned into tokens. Raises SettingsError."""
+    made = parse_section(Made, cohort.get("made", {}), where=f"{where}: made")
+    return Origin(run=str(cohort["run"]), synthetic=bool(cohort["synthetic"]), made=made)
 
 
-def read_config(paths: list[Path]) -> dict[str, Any]:
-    """The configuration of several YAML files. Raises SettingsError."""
-    contents = []
-    for path in paths:
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise SettingsError(f"{path}: {error}") from None
-        check_extent(content, where=str(path))
-        contents.append(content)
-    merged: dict[str, Any] = reduce(overlaid, contents)
-    if not isinstance(merged, dict) or not isinstance(merged.get("soz"), dict):
-        raise SettingsError(f"{', '.join(map(str, paths))}: no section soz; give config.yaml first")
-    return merged
+def models_of(cohort: dict[str, Any], folder: Path) -> list[Path]:
+    """The weights of every fold and seed that was evaluated.
 
-
-def origin_of(content: dict[str, Any], run: str) -> Origin:
-    """How the run's recordings were read, cut and turned into tokens. Raises SettingsError."""
-    soz = parse_section(SozConfig, content["soz"], where="soz")
-    corpora = content.get("corpora", {})
-    return Origin(
-        run=run,
-        corpora=soz.corpora,
-        synthetic=all(bool(corpora.get(name, {}).get("simulate")) for name in soz.corpora),
-        reading=soz.reading_of(soz.corpus),
-        clips=soz.clips,
-        tokens=soz.of(run).tokens,
-    )
-
-
-def check_same(content: dict[str, Any], run: str, models: list[Path]) -> None:
-    """Raise StageError where the models were trained with other settings than the configuration has for the run."""
-    chosen = parse_section(SozConfig, content["soz"], where="soz").of(run)
-    for path in models:
-        told = read_json(path.with_name("card.json"))["settings"]
-        for name in ("model", "finetuning", "calibration"):
-            own = chosen.model_dump(mode="json")[name]
-            if told[name] != own:
-                raise command.StageError(
-                    f"{path}: soz.{name} was {told[name]}, and is {own} in the configuration; give --config the files "
-                    "that the run was made with"
-                )
+    Raises StageError where one is missing, or is not the one that was evaluated.
+    """
+    hashes, found = {int(own["fold"]): str(own["hash"]) for own in cohort["folds"]["folds"]}, []
+    wanted = {(fold, int(seed)) for fold in hashes for seed in cohort["seeds"]}
+    told = {(int(own["fold"]), int(own["seed"])): str(own["model_hash"]) for own in cohort["models"]}
+    if wanted != told.keys():
+        raise command.StageError(f"{folder / 'cohort.json'}: it does not list every fold and seed; run the target soz")
+    for (fold, seed), model_hash in sorted(told.items()):
+        path = folder / f"fold{fold}" / f"seed{seed}" / "model.safetensors"
+        if not path.is_file():
+            raise command.StageError(f"{path}: not there, and cohort.json lists it; run the target soz again")
+        card = read_json(path.with_name("card.json"))
+        if (card["model_hash"], card["fold_hash"]) != (model_hash, hashes[fold]):
+            raise command.StageError(f"{path}: trained anew since cohort.json was written; run the target soz again")
+        found.append(path)
+    return found
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python -m pipeline.stages.soz_predict_subject --bundle DIR --root BIDS --subject LABEL --out DIR
 
 Labels and coordinates may be there or not, and are not looked at; without events only interictal recordings are judged.
-A check that stops a recording stops the prediction. Out, in a folder: `channel_soz.tsv` and `.json`, `prediction.json`
-(answer or abstention, warnings) and `findings.tsv`. No metrics: there is no truth to compare with (spec soz.md, 12).
+A check that stops a recording stops the prediction. Out, in a folder: `channel_soz.tsv`, `.json` and
+`dataset_description.json` (the columns of a run's table; n/a: one subject has none), `prediction.json` (answer or
+abstention, warnings) and `findings.tsv`. No metrics: there is no truth to compare with (spec soz.md, 12).
 """
 
 import argparse
@@ -21,6 +22,8 @@ import torch
 from pipeline.corpora.ieeg.tree import find_recordings
 from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import manifest_rows, write_manifest
+from pipeline.metrics.soz_channels import COLUMNS as DERIVATIVE
+from pipeline.metrics.soz_channels import NOT_SCORED, bids_cells, description, place_table
 from pipeline.stages import command
 from pipeline.store import read_table, read_tables, write_json, write_tsv
 from pipeline.training.device import prepare_device
@@ -30,15 +33,14 @@ from pipeline.training.soz_ensemble import Verdict, judge, warnings
 
 CORPUS = "subject"
 TOP = 5
-COLUMNS = {
-    "participant_id": "the subject", "channel": "name of the contact", "shaft": "electrode", "contact": "number on it",
-    "hemisphere": "L or R", "x": "mm", "y": "mm", "z": "mm", "region": "as the side files name it",
-    "p_raw": "mean over models of the uncalibrated probability", "p_cal": "mean over models of the calibrated one",
-    "rank": "1 is the most likely; by p_cal, then p_raw, then name", "p_ictal": "p_cal by ictal clips alone",
-    "p_interictal": "p_cal by interictal clips alone", "n_clips_ictal": "clips", "n_clips_interictal": "clips",
-    "model_sd": "standard deviation of p_cal over the models", "votes": "models that call the contact",
-    "flags": "checks that concern the contact",
-}  # fmt: skip
+COLUMNS = {name: told["Description"] for name, told in DERIVATIVE.items()} | {
+    "p_raw": "Mean over models of the uncalibrated probability",
+    "p_cal": "Mean over models of the calibrated probability",
+    **dict.fromkeys(("ci_low", "ci_high", "seed_sd", "fold", "model_hash"), "n/a: the answer is of all models"),
+    **dict.fromkeys(("label_soz", "resected"), "n/a: labels are not looked at"),
+    "model_sd": "Standard deviation of p_cal over the models",
+    "votes": "Models that call the contact",
+}
 
 
 def options() -> argparse.ArgumentParser:
@@ -74,7 +76,7 @@ def main() -> None:
         data = load_clips([made["tokens"]], [made["rows"]], patients=[patient], labels="soz", shifted=False)
         if not len(data.clips):
             raise command.StageError(
-                f"{patient}: no clip of {bundle.clips.length_s} s in any recording that can be used"
+                f"{patient}: no clip of {bundle.made.clips.length_s} s in any recording that can be used"
             )
         verdict = judge(models, data, device=device, settings=device_settings)
         rates = read_table(made["recordings"])["rate_hz"].tolist()
@@ -104,8 +106,8 @@ def prepare(
     made = {name: work / f"{name}.parquet" for name in (*tables, "index_findings", "signal_findings", "clip_findings")}
     made |= {name: work / f"{name}.zarr.zip" for name in ("signals", "tokens")} | {"manifest": work / "manifest.tsv"}
     write_manifest(made["manifest"], manifest_rows(root, recordings))
-    reading = bundle.reading if adapter is None else bundle.reading.model_copy(update={"adapter": adapter})
-    told = {name: section.model_dump(mode="json") for name, section in (("clips", bundle.clips), ("reading", reading))}
+    told = bundle.made.model_dump(mode="json")
+    reading = told["reading"] | ({} if adapter is None else {"adapter": adapter})
     clips = told["clips"] | {"shifts": 0}
     index = {"corpus": CORPUS, "reader": "ieeg_bids", "version": "auto"}
 
@@ -113,18 +115,18 @@ def prepare(
         return {name: made[name] for name in names} | others
 
     _stage(
-        "soz_index", {"index": index, "reading": told["reading"]},
+        "soz_index", {"index": index, "reading": reading},
         files("manifest", "recordings", "contacts", "patients", "seizures", root=root, findings=made["index_findings"]),
     )  # fmt: skip
     _stage(
-        "soz_ingest", {"corpus": CORPUS, "reading": told["reading"]},
+        "soz_ingest", {"corpus": CORPUS, "reading": reading},
         files("recordings", "contacts", "signals", "segments", root=root, findings=made["signal_findings"]),
     )  # fmt: skip
     _stage(
         "soz_clips", {"corpus": CORPUS, "clips": clips},
         files("recordings", "segments", "seizures", "clips", findings=made["clip_findings"]),
     )  # fmt: skip
-    tokens = {"tokens": bundle.tokens.model_dump(mode="json"), "clips": clips, "rate_hz": bundle.reading.rate_hz}
+    tokens = {"tokens": told["tokens"], "clips": clips, "rate_hz": reading["rate_hz"]}
     _stage("soz_tokens", tokens, files("signals", "clips", "contacts", "recordings", "tokens", "rows"))
     return made
 
@@ -158,27 +160,40 @@ def stop_on_errors(made: dict[str, Path], out: Path) -> None:
 
 
 def channel_table(verdict: Verdict, data: SozData, made: dict[str, Path], patient: str) -> pd.DataFrame:
-    """channel_soz.tsv: columns COLUMNS, in canonical order."""
-    rows = read_table(made["rows"]).drop_duplicates("channel").set_index("channel")
-    regions = read_table(made["contacts"]).drop_duplicates("channel").set_index("channel")["region"]
-    table = verdict.channels.join(rows[["shaft", "contact", "hemisphere", "flags", "order"]], on="channel")
-    for axis in "xyz":
-        table[axis] = table["channel"].map(rows[f"{axis}_mm"])
+    """channel_soz.tsv: columns COLUMNS, every used contact in canonical order; what is not known is NaN."""
+    said = verdict.channels.assign(patient=patient)
+    table = place_table(read_table(made["contacts"]), said).merge(said, on=["patient", "channel"], how="left")
+    rows = read_table(made["rows"], columns=["channel", "flags"]).groupby("channel")["flags"].agg(set).to_dict()
+    flags = zip(table["channel"], table["flags"], table["scored"], strict=True)
     counted = data.rows[data.rows["phase"] != "pre"].groupby(["channel", "condition"]).size()
     for condition in ("ictal", "interictal"):
         table[f"n_clips_{condition}"] = [int(counted.get((name, condition), 0)) for name in table["channel"]]
-    table = table.assign(participant_id=f"sub-{patient.removeprefix('sub-')}", region=table["channel"].map(regions))
-    return table.sort_values("order", kind="stable")[list(COLUMNS)]
+    table = table.drop(columns="resected").assign(
+        participant_id=f"sub-{patient.removeprefix('sub-')}",
+        flags=[_flags({own, *rows.get(name, ())}, scored=scored) for name, own, scored in flags],
+        implant=read_table(made["patients"])["implant"].iloc[0],
+        **{axis: table[f"{axis}_mm"] for axis in "xyz"},
+        **{name: table[name].astype("Int64") for name in ("rank", "votes")},
+    )
+    return table.reindex(columns=list(COLUMNS))
+
+
+def _flags(lists: set[Any], *, scored: bool) -> str:
+    """Comma lists of check names as one."""
+    names = {name for text in lists if isinstance(text, str) for name in text.split(",") if name}
+    return ",".join(sorted(names | (set() if scored else {NOT_SCORED})))
 
 
 def write(out: Path, patient: str, table: pd.DataFrame, verdict: Verdict, told: list[str], bundle: Bundle) -> None:
-    """The files of the answer."""
-    shown = table.astype(object).map(_cell)
-    write_tsv(out / "channel_soz.tsv", shown)
+    """The files of the answer: a BIDS derivative and prediction.json."""
+    write_tsv(out / "channel_soz.tsv", bids_cells(table))
     write_json(out / "channel_soz.json", {name: {"Description": text} for name, text in COLUMNS.items()})
+    subject = str(table["participant_id"].iloc[0])
+    what = f"{subject}, by the bundle of run {bundle.run} on {', '.join(bundle.made.corpora)}"
+    write_json(out / "dataset_description.json", description(what, synthetic=bundle.synthetic))
     answer = {
         "use": bundle.use,
-        "participant_id": table["participant_id"].iloc[0],
+        "participant_id": subject,
         "abstained": verdict.abstained,
         "threshold": verdict.threshold,
         "highest_p_cal": float(table["p_cal"].max()),
@@ -189,13 +204,6 @@ def write(out: Path, patient: str, table: pd.DataFrame, verdict: Verdict, told: 
         "fold_hashes": sorted({member.fold_hash for member in bundle.members}),
     }
     write_json(out / "prediction.json", answer)
-
-
-def _cell(value: Any) -> str:
-    """Text of a cell; n/a as BIDS writes what is missing."""
-    if pd.isna(value) or value == "":
-        return "n/a"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

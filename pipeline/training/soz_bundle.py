@@ -13,12 +13,13 @@ import torch
 
 from pipeline.sealing import DamagedFile
 from pipeline.settings.base import Count, Section, parse_section
-from pipeline.settings.soz_data import SozClips, SozReading, SozTokens
+from pipeline.settings.soz_made import Made
 from pipeline.store import read_json, replacing, write_json
 from pipeline.training.model_io import load_weights, save_weights
 from pipeline.training.soz_card import USE, Trained, load_trained
 
 BUNDLE, CARD = "bundle.json", "MODEL_CARD.md"
+SIMULATED = "Trained on simulated recordings: what it answers says nothing of patients"
 
 
 class UnfitBundle(ValueError):
@@ -41,11 +42,8 @@ class Bundle(Section):
 
     use: str
     run: str
-    corpora: tuple[str, ...]
-    synthetic: bool  # every training recording was simulated
-    reading: SozReading
-    clips: SozClips
-    tokens: SozTokens
+    synthetic: bool  # simulated recordings are among those that it was made from
+    made: Made
     members: tuple[Member, ...]
     training_patients: tuple[str, ...]  # of all folds: who taught, stopped or calibrated any of the models
     fewest_channels: Count
@@ -57,11 +55,8 @@ class Origin:
     """What a bundle is told that no card knows."""
 
     run: str
-    corpora: tuple[str, ...]
     synthetic: bool
-    reading: SozReading
-    clips: SozClips
-    tokens: SozTokens
+    made: Made
 
 
 def freeze(models: Sequence[Path], folder: Path, origin: Origin) -> Bundle:
@@ -79,11 +74,8 @@ def freeze(models: Sequence[Path], folder: Path, origin: Origin) -> Bundle:
     bundle = Bundle(
         use=USE,
         run=origin.run,
-        corpora=origin.corpora,
         synthetic=origin.synthetic,
-        reading=origin.reading,
-        clips=origin.clips,
-        tokens=origin.tokens,
+        made=origin.made,
         members=tuple(members),
         training_patients=tuple(sorted({name for card in cards for own in card["teaching"].values() for name in own})),
         fewest_channels=min(card["channels"]["fewest"] for card in cards),
@@ -109,20 +101,20 @@ def _member(card: dict[str, Any]) -> Member:
 def model_card(bundle: Bundle, cards: Sequence[dict[str, Any]]) -> str:
     """The bundle in words."""
     told, first = cards[0]["settings"], cards[0]
-    training = ", ".join(bundle.training_patients)
+    training, made = ", ".join(bundle.training_patients), bundle.made
     lines = [
-        f"# SOZ model: {bundle.run}, trained on {', '.join(bundle.corpora)}",
+        f"# SOZ model: {bundle.run}, trained on {', '.join(bundle.made.corpora)}",
         "",
         bundle.use,
         "",
-        *(["**Every training recording is simulated.** It says nothing of patients.", ""] if bundle.synthetic else []),
+        *([f"**{SIMULATED}.**", ""] if bundle.synthetic else []),
         "What comes out is the probability that clinicians would mark a contact as seizure onset zone. It is no advice "
         "on where to operate, and says nothing of what no contact records.",
         "",
         f"- {len(cards)} models (folds and seeds), {first['parameters']} weights each; probabilities are averaged",
         f"- labels: {told['labels']}; conditions: {told['finetuning']['conditions']}",
-        f"- clips of {bundle.clips.length_s} s at {bundle.reading.rate_hz} Hz, {bundle.tokens.wavelet} level "
-        f"{bundle.tokens.level}, montage {bundle.tokens.montage}",
+        f"- clips of {made.clips.length_s} s at {made.reading.rate_hz} Hz, {made.tokens.wavelet} level "
+        f"{made.tokens.level}, montage {made.tokens.montage}",
         f"- {bundle.fewest_channels} to {bundle.most_channels} channels a patient in training",
         f"- {len(bundle.training_patients)} training patients: {training}",
         "",

@@ -15,7 +15,7 @@ import torch
 from pipeline.metrics.calibration import rescaled
 from pipeline.settings.training import DeviceSettings
 from pipeline.training.soz_abstention import abstention
-from pipeline.training.soz_bundle import Bundle
+from pipeline.training.soz_bundle import SIMULATED, Bundle
 from pipeline.training.soz_card import Trained
 from pipeline.training.soz_data import SozData
 from pipeline.training.soz_predicting import prediction_table
@@ -81,11 +81,14 @@ def warnings(bundle: Bundle, data: SozData, *, patient: str, rates_hz: Sequence[
     if fewest < bundle.fewest_channels or most > bundle.most_channels:
         seen = f"{bundle.fewest_channels} to {bundle.most_channels}"
         found.append(f"{fewest} to {most} channels, and the training patients had {seen}: out of range")
-    if rates_hz and min(rates_hz) < bundle.reading.rate_hz:
-        low = f"recorded at {min(rates_hz):g} Hz, below {bundle.reading.rate_hz} Hz"
+    rate_hz = bundle.made.reading.rate_hz
+    if rates_hz and min(rates_hz) < rate_hz:
+        low = f"recorded at {min(rates_hz):g} Hz, below {rate_hz} Hz"
         found.append(f"{low}: bands above {min(rates_hz) / 2:g} Hz hold nothing")
     if patient in bundle.training_patients:
         found.append(f"{patient} is the name of a training patient: the answer may be remembered, not found")
     if missing := sorted({"ictal", "interictal"} - set(data.clips["condition"])):
         found.append(f"no {' and no '.join(missing)} clip: the other condition alone is judged")
+    if bundle.synthetic:
+        found.append(SIMULATED)
     return found

@@ -11,19 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("training", "corpora")]
 from ieeg_tree import Made, write_participants
-from soz_files import FINETUNING, MODEL, PRETRAINING
+from soz_files import FINETUNING
 from soz_trial import Trial, trial
 
+from pipeline.metrics.soz_channels import COLUMNS as DERIVATIVE
+from pipeline.report.soz_channels import of_patient, read_run
 from pipeline.sealing import DamagedFile
 from pipeline.stages import command, soz_bundle, soz_predict_subject
 from pipeline.store import read_json, write_json
-from pipeline.training.soz_bundle import UnfitBundle, open_bundle
+from pipeline.training.soz_bundle import SIMULATED, UnfitBundle, open_bundle
 from pipeline.training.soz_data import load_clips
 from pipeline.training.soz_ensemble import judge, warnings
+from tests.metrics.soz_predictions import evaluation_settings
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -35,22 +37,25 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return trial(tmp_path_factory.mktemp("cohort"))
 
 
+def cohort_json(run: Path, *, folds: int, seeds: int = 1) -> None:
+    """What soz_evaluate says of a run of so many folds and seeds; a test of its own holds that it does."""
+    cards = [read_json(run / f"fold{j}/seed{k}/card.json") for j in range(folds) for k in range(seeds)]
+    content = {
+        "run": "main", "synthetic": True, "made": evaluation_settings()["made"], "seeds": list(range(seeds)),
+        "folds": {"folds": [{"fold": card["fold"], "hash": card["fold_hash"]} for card in cards if not card["seed"]]},
+        "models": [{name: card[name] for name in ("fold", "seed", "model_hash")} for card in cards],
+    }  # fmt: skip
+    write_json(run / "cohort.json", content)
+
+
 @pytest.fixture(scope="module")
 def results(cohort: Trial) -> Path:
     """Two folds of a run, in the layout of results/<corpus>/."""
+    run = cohort.root / "results/soz/main"
     for fold in (0, 1):
-        cohort.train(cohort.root / f"results/soz/main/fold{fold}/seed0", fold=fold, finetuning=FEW)
+        cohort.train(run / f"fold{fold}/seed0", fold=fold, finetuning=FEW)
+    cohort_json(run, folds=2)
     return cohort.root / "results"
-
-
-@pytest.fixture(scope="module")
-def config(results: Path) -> Path:
-    """config.yaml with the sections that the run was made with."""
-    content = yaml.safe_load((ROOT / "config.yaml").read_text())
-    content["soz"] |= {"model": MODEL, "pretraining": PRETRAINING, "finetuning": FEW, "calibration": "temperature"}
-    path = results / "config.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 def call(monkeypatch: pytest.MonkeyPatch, stage: Any, **options: Any) -> None:
@@ -60,10 +65,10 @@ def call(monkeypatch: pytest.MonkeyPatch, stage: Any, **options: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def bundle(results: Path, config: Path) -> Path:
+def bundle(results: Path) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         folder = results / "bundle"
-        call(patched, soz_bundle, config=config, results=results, run="main", bundle=folder)
+        call(patched, soz_bundle, results=results, run="main", bundle=folder)
     return folder
 
 
@@ -76,24 +81,58 @@ def test_a_bundle_says_who_taught_it_and_how_it_is_used(bundle: Path, cohort: Tr
     assert content.synthetic
     words = (bundle / "MODEL_CARD.md").read_text()
     assert "Research use only" in words
-    assert "Every training recording is simulated" in words
+    assert SIMULATED in words
     assert all(name in words for name in content.training_patients)
 
 
-def test_a_bundle_is_made_into_a_new_folder_alone(
-    bundle: Path, results: Path, config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_is_made_into_a_new_folder_alone(bundle: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(command.StageError, match="holds something already"):
-        call(monkeypatch, soz_bundle, config=config, results=results, run="main", bundle=bundle)
+        call(monkeypatch, soz_bundle, results=results, run="main", bundle=bundle)
     with pytest.raises(command.StageError, match="run the target soz first"):
-        call(monkeypatch, soz_bundle, config=config, results=results, run="no-attention", bundle=results / "new")
+        call(monkeypatch, soz_bundle, results=results, run="no-attention", bundle=results / "new")
 
 
-def test_a_configuration_that_the_run_was_not_made_with_is_refused(
-    results: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_was_evaluated_is_frozen_and_no_stale_model(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(command.StageError, match=r"soz\.model was .* and is .* in the configuration"):
-        call(monkeypatch, soz_bundle, config=ROOT / "config.yaml", results=results, run="main", bundle=results / "x")
+    """A fold and a seed that an earlier config.yaml had lie beside the run's own; they are no part of it."""
+    copy = shutil.copytree(results, tmp_path / "results")
+    for stale in ("fold2/seed0", "fold0/seed1"):
+        shutil.copytree(copy / "soz/main/fold1/seed0", copy / "soz/main" / stale)
+    call(monkeypatch, soz_bundle, results=copy, run="main", bundle=tmp_path / "bundle")
+    content, _ = open_bundle(tmp_path / "bundle", CPU)
+    assert [(member.fold, member.seed) for member in content.members] == [(0, 0), (1, 0)]
+    assert content.made.model_dump(mode="json") == evaluation_settings()["made"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"model_hash": "0" * 8}, "trained anew since cohort.json was written"),
+        ({"fold_hash": "0" * 8}, "trained anew since cohort.json was written"),
+        (None, "not there, and cohort.json lists it"),
+    ],
+)
+def test_a_run_that_changed_since_its_evaluation_is_refused(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str] | None, said: str
+) -> None:
+    copy = shutil.copytree(results, tmp_path / "results")
+    model = copy / "soz/main/fold1/seed0/model.safetensors"
+    if changed is None:
+        model.unlink()
+    else:
+        write_json(model.with_name("card.json"), read_json(model.with_name("card.json")) | changed)
+    with pytest.raises(command.StageError, match=said):
+        call(monkeypatch, soz_bundle, results=copy, run="main", bundle=tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_half_a_run_is_refused(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(results, tmp_path / "results")
+    told = read_json(copy / "soz/main/cohort.json")
+    write_json(copy / "soz/main/cohort.json", told | {"models": told["models"][:1]})
+    with pytest.raises(command.StageError, match="does not list every fold and seed"):
+        call(monkeypatch, soz_bundle, results=copy, run="main", bundle=tmp_path / "bundle")
 
 
 def test_weights_of_another_model_are_refused(bundle: Path, tmp_path: Path) -> None:
@@ -147,7 +186,9 @@ def test_warnings(bundle: Path, cohort: Trial) -> None:
     content, _ = open_bundle(bundle, CPU)
     data = load_clips(cohort.files.tokens, cohort.files.rows, patients=["P05"], labels="soz", shifted=False)
     known = content.training_patients[0]
-    assert warnings(content, data, patient="new", rates_hz=[512.0]) == []
+    assert warnings(content, data, patient="new", rates_hz=[512.0]) == [SIMULATED]
+    real = content.model_copy(update={"synthetic": False})
+    assert warnings(real, data, patient="new", rates_hz=[512.0]) == []
     assert "256 Hz, below 512 Hz" in warnings(content, data, patient="new", rates_hz=[256.0, 512.0])[0]
     assert "is the name of a training patient" in warnings(content, data, patient=known, rates_hz=[512.0])[0]
     few = content.model_copy(update={"fewest_channels": 50, "most_channels": 60})
@@ -170,12 +211,19 @@ def test_one_subject_without_labels_or_events(bundle: Path, tmp_path: Path, monk
     assert set(table["participant_id"]) == {"sub-01"}
     assert set(table["p_ictal"]) == {"n/a"}
     assert set(table["n_clips_interictal"]) == {1}
-    assert list(table.columns) == list(soz_predict_subject.COLUMNS)
+    assert list(table.columns) == [*DERIVATIVE, "model_sd", "votes"]
     assert set(json.loads((out / "channel_soz.json").read_text())) >= set(table.columns)
+    assert "SYNTHETIC" in json.loads((out / "dataset_description.json").read_text())["Name"]
+    assert set(table["label_soz"]) == set(table["resected"]) == {"n/a"}
+    assert [float(x) for x in table["x"]] == [-30, -34, -38, 31, 35]  # a number, and not text with an apostrophe
+    again = of_patient(read_run(out / "channel_soz.tsv"), "01")  # as the pages read a run's table
+    assert sorted(again["rank"]) == [1, 2, 3, 4, 5]
+    assert set(again["implant"]) == {"SEEG"}
     answer = read_json(out / "prediction.json")
     assert any("5 to 5 channels" in line for line in answer["warnings"])  # the training patients had 12 to 20
     assert any("no ictal clip" in line for line in answer["warnings"])
     assert answer["trained_on_simulated_recordings"]
+    assert SIMULATED in answer["warnings"]
     assert bool(answer["abstained"]) != bool(answer["top"])
     assert (out / "findings.tsv").exists()
 

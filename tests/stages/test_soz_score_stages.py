@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.metrics.soz_channels import COLUMNS, read_channels
 from pipeline.metrics.soz_evaluation import COMPARISONS, METRICS, MODEL, headline
-from pipeline.stages import soz_ablations, soz_evaluate
+from pipeline.stages import soz_ablations, soz_bundle, soz_evaluate
 from pipeline.stages.command import StageError
 from pipeline.store import digest_file, read_json, read_table, write_json, write_table
 from pipeline.training.soz_folds import fold_hash
@@ -58,7 +58,7 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
             parts = {part: sorted(own.loc[own["part"] == part, "patient"]) for part in ("train", "inner", "test")}
             write_json(card, {"fold": fold, "seed": seed, "fold_hash": fold_hash(own), "patients": parts,
                               "calibrator": IDENTITY, "threshold": 0.3, "model_hash": f"{fold}{seed}" * 8,
-                              "parameters": 100})  # fmt: skip
+                              "parameters": 100, "settings": {"finetuning": {"conditions": "both"}}})  # fmt: skip
             made["predictions"].append(path)
             made["cards"].append(card)
     plain = {"p_raw": np.nan, "p_cal": np.nan}
@@ -106,6 +106,21 @@ def test_the_derivative_and_the_tables_are_there(scored: tuple[dict[str, Any], P
     assert "Research use only" in told["GeneratedBy"][0]["Description"]
     hashes = channels.loc[channels["participant_id"] == "sub-P00", "model_hash"]
     assert set(hashes) == {"00" * 8 + "," + "01" * 8}
+
+
+def test_a_bundle_learns_from_cohort_json_what_was_evaluated(scored: tuple[dict[str, Any], Path]) -> None:
+    made, out = scored
+    cohort = read_json(out / "cohort.json")
+    origin = soz_bundle.origin_of(cohort, where="cohort.json")
+    assert (origin.run, origin.synthetic) == ("main", False)
+    assert origin.made.model_dump(mode="json") == evaluation_settings()["made"]
+    folder = out.parent / "run"
+    for path in made["cards"]:
+        fold, seed = path.stem.split("-")
+        model = folder / f"fold{fold}" / f"seed{seed}"
+        write_json(model / "card.json", read_json(path))
+        (model / "model.safetensors").touch()
+    assert len(soz_bundle.models_of(cohort, folder)) == len(made["cards"])
 
 
 def test_simulated_recordings_are_marked_in_every_file_for_others(scored: tuple[dict[str, Any], Path]) -> None:
@@ -196,7 +211,9 @@ def test_models_that_do_not_fit_stop(
 def test_other_runs_stand_among_the_baselines(scored: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     made, _ = scored
     runs = {name: written(tmp_path / name, effect=effect) for name, effect in (("weak", 0.0), ("again", 2.0))}
-    files = {f"other-{what}": [path for own in runs.values() for path in own[what]] for what in ("predictions", "cards")}
+    files = {
+        f"other-{what}": [path for own in runs.values() for path in own[what]] for what in ("predictions", "cards")
+    }
     evaluate(made | files, tmp_path / "out", compared=list(runs))
     metrics, table = (read_table(tmp_path / "out" / f"{name}.parquet") for name in ("metrics", "comparisons"))
     assert set(metrics["system"]) == {MODEL, "weak", "again", "noise", "line_length"}
