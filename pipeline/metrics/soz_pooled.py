@@ -36,7 +36,12 @@ def _errors(known: pd.DataFrame, column: str, settings: SozEvaluation) -> dict[s
     if known.empty or known[column].isna().any():
         why = UNDEFINED if known.empty else NO_PROBABILITY
         return dict.fromkeys(("ece", "brier"), Estimate(None, None, None, n, why))
-    weights = np.concatenate([np.ones((1, n)), draws_of(n, settings)])
+    stacks = drawn_errors(known, column, np.concatenate([np.ones((1, n)), draws_of(n, settings)]))
+    return {name: estimate_of(float(own[:, 0].mean()), own[:, 1:], n, settings) for name, own in stacks.items()}
+
+
+def drawn_errors(known: pd.DataFrame, column: str, weights: Floats) -> dict[str, Floats]:
+    """`ece` and `brier` (s, d) of labelled contacts, whose patients, by name, were drawn weights (d, o) times."""
     names = np.unique(known["patient"].to_numpy(dtype=object).astype(str))
     values: dict[str, list[Floats]] = {"ece": [], "brier": []}
     for _, own in known.groupby("seed", sort=True):
@@ -44,8 +49,7 @@ def _errors(known: pd.DataFrame, column: str, settings: SozEvaluation) -> dict[s
         positive, p = own["soz"].to_numpy(dtype=bool), own[column].to_numpy(dtype=np.float64)
         for name, found in calibration_draws(positive, p, owner, weights).items():
             values[name].append(found)
-    stacks = {name: np.stack(found) for name, found in values.items()}
-    return {name: estimate_of(float(own[:, 0].mean()), own[:, 1:], n, settings) for name, own in stacks.items()}
+    return {name: np.stack(found) for name, found in values.items()}
 
 
 def calibration_draws(

@@ -256,23 +256,51 @@ def test_a_missing_model_stops(scored: tuple[dict[str, Any], Path], tmp_path: Pa
         evaluate(made | fewer, tmp_path / "out")
 
 
+def ablated(root: Path) -> dict[str, list[Path]]:
+    """Metrics and contacts of a run, of one without effect, of itself, of itself with another calibrator, of fewer."""
+    found: dict[str, list[Path]] = {"metrics": [], "contacts": []}
+    for name, effect, n in (
+        ("main", 2.0, 8),
+        ("weak", 0.0, 8),
+        ("again", 2.0, 8),
+        ("platt", 2.0, 8),
+        ("fewer", 2.0, 7),
+    ):
+        made = written(root / name, effect=effect, n=n)
+        if name == "platt":
+            for path in made["cards"]:
+                write_json(path, read_json(path) | {"calibrator": IDENTITY | {"kind": "platt", "intercept": -2.0}})
+        evaluate(made, root / name / "out")
+        for file, paths in found.items():
+            paths.append(root / name / "out" / f"{file}.parquet")
+    return found
+
+
 def test_ablations_are_paired_on_the_same_folds(tmp_path: Path) -> None:
-    paths = []
-    for name, effect, n in (("main", 2.0, 6), ("weak", 0.0, 6), ("main-again", 2.0, 6), ("other", 2.0, 5)):
-        made = written(tmp_path / name, effect=effect, n=n)
-        evaluate(made, tmp_path / name / "out")
-        paths.append(tmp_path / name / "out" / "metrics.parquet")
-    settings = {"run": "main", "ablations": ["weak", "again"], "evaluation": EVALUATION}
-    call(soz_ablations, settings, metrics=paths[:3], out=tmp_path / "ablations.tsv")
+    files = ablated(tmp_path)
+    settings = {"run": "main", "ablations": ["weak", "again", "platt"], "evaluation": EVALUATION}
+    chosen = {name: paths[:4] for name, paths in files.items()}
+    call(soz_ablations, settings, **chosen, out=tmp_path / "ablations.tsv")
     table = pd.read_csv(tmp_path / "ablations.tsv", sep="\t").set_index(["run", "metric"])
+    assert set(table["reference_run"]) == {"main"}
     assert table.loc[("weak", "auroc"), "difference_high"] < 0
     assert table.loc[("weak", "auroc"), "reference"] == pytest.approx(table.loc[("main", "auroc"), "value"], rel=1e-4)
     assert table.loc[("again", "auroc"), "difference"] == 0
     assert np.isnan(table.loc[("again", "auroc"), "p"])
     assert np.isnan(table.loc[("main", "auroc"), "difference"])
     assert (table["n_seeds"] == 2).all()
-    assert np.isfinite(table.loc[("weak", "brier_cal"), "value"])
-    with pytest.raises(StageError, match="P05"):
-        call(soz_ablations, settings, metrics=[paths[0], paths[1], paths[3]], out=tmp_path / "x.tsv")
-    with pytest.raises(StageError, match="2 metrics files for 3 runs"):
-        call(soz_ablations, settings, metrics=paths[:2], out=tmp_path / "x.tsv")
+    same, moved = table.loc[("platt", "auroc")], table.loc[("platt", "brier_cal")]
+    assert (same["difference"], same["n_differ"]) == (0, 0)
+    assert moved["difference"] == pytest.approx(moved["value"] - moved["reference"], abs=1e-4)
+    assert moved["n_differ"] == moved["n_patients"] == 7  # P05 is unlabelled
+    assert moved["difference_low"] < moved["difference"] < moved["difference_high"]
+    assert moved["p"] <= moved["p_holm"] <= 2 * table.loc[["weak", "platt"]].xs("brier_cal", level=1)["p"].max() + 1e-6
+    assert moved["n_comparisons"] == 2  # of `again` there is no p
+    calibration = table.loc[("platt", "ece_cal")]
+    assert np.isfinite(calibration["difference_low"])
+    assert np.isnan(calibration["p"])
+    with pytest.raises(StageError, match="P07"):
+        last = {name: [*paths[:3], paths[4]] for name, paths in files.items()}
+        call(soz_ablations, settings, **last, out=tmp_path / "x.tsv")
+    with pytest.raises(StageError, match="2 metrics files for 4 runs"):
+        call(soz_ablations, settings, metrics=files["metrics"][:2], contacts=chosen["contacts"], out=tmp_path / "x.tsv")

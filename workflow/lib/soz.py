@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.corpora.shards import read_manifest
+from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin
 from pipeline.settings.base import Section
 from pipeline.settings.config import Config
@@ -310,9 +311,15 @@ class SozInputs:
         return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else "none"
 
     def page_files(self, run: str) -> list[str]:
-        """Everything of the target `soz`: the cohort page, a page and graphs of every patient, the derivative."""
+        """Everything of the target `soz`: the cohort page, a page and graphs of every patient, the derivative.
+
+        Raises CorpusError for more folds than patients.
+        """
         folder = self.paths.soz.format(corpus=self.config.soz.corpus, run=run)
-        patients = self.patients()
+        patients, folds = self.patients(), self.config.soz.of(run).folds
+        if folds.scheme == "grouped" and folds.outer > len(patients):
+            there = f"there are {len(patients)} patients, and each fold tests one at least; set it lower"
+            raise CorpusError(f"soz.folds.outer: {folds.outer}, and {there}")
         return [
             *(folder + name for name in ("index.html", "channel_soz.tsv")),
             *(f"{folder}pages/{name}.html" for name in patients),
