@@ -1,4 +1,7 @@
-"""What the model was given of a patient: wavelet-packet maps of some contacts, and the bands of all."""
+"""What the model was given of a patient: maps of some contacts (band by second), and the bands of all.
+
+Bands are of wavelet packets, or of a Fourier transform where the run says so (`tokens.source`): 8 Hz wide in both.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,14 +51,14 @@ def maps_picture(own: pd.DataFrame, clip: ClipTokens, *, patient: str, synthetic
         figure.colorbar(image, ax=list(line), pad=0.01, shrink=0.9, label=f"robust z, cut at ±{LIMIT:g}", extend="both")
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=None)
     caption = (
-        f"{clip.label[:1].upper()}{clip.label[1:]}, n = {plural(len(clip.channels), 'contact')}. Log energy of the "
-        "wavelet packets in bands of 8 Hz, second by second; z by median and MAD of each band over all contacts and "
-        f"seconds of the clip: it tells contacts of a clip apart, not clips.{_masked_words(clip)}"
+        f"{clip.label[:1].upper()}{clip.label[1:]}, n = {plural(len(clip.channels), 'contact')}. What the "
+        "model read: log energy in bands of 8 Hz, second by second; z by median and MAD of each band over all contacts "
+        f"and seconds of the clip: it tells contacts of a clip apart, not clips.{_masked_words(clip)}"
     )
-    alt = f"Wavelet-packet maps of {', '.join(top) or 'no contact'} and the median of the others."
+    alt = f"Energy by band and second of {', '.join(top) or 'no contact'} and the median of the others."
     table = _long(panels)
     numbers = {title: np.round(values, 3) for title, values in panels.items()} | {"usable": clip.usable}
-    return Shown(Picture(f"{patient}-maps", "Wavelet-packet maps", caption, alt, tidy(numbers), png), table)
+    return Shown(Picture(f"{patient}-maps", "Energy by band and second", caption, alt, tidy(numbers), png), table)
 
 
 def profile_picture(own: pd.DataFrame, clip: ClipTokens, *, patient: str, synthetic: bool, dpi: int) -> Shown:

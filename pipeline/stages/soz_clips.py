@@ -6,7 +6,7 @@ In: the shard's recordings, segments and seizures. Out: the clips table, and sei
 from pathlib import Path
 
 from pipeline.features._soz_clips import cut_soz_clips
-from pipeline.findings import Findings
+from pipeline.findings import Findings, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.soz_data import SozClips
 from pipeline.stages import command
@@ -25,6 +25,7 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("recordings", "segments", "seizures", "clips", "findings"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--strict", action="store_true", help="stop where a seizure gives no clip (signals.strict)")
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
@@ -33,6 +34,8 @@ def main() -> None:
         read_table(path) for path in (arguments.recordings, arguments.segments, arguments.seizures)
     )
     clips = cut_soz_clips(recordings, segments, seizures, settings.clips, findings)
+    if arguments.strict:
+        refuse_first(findings)
     write_table(arguments.clips, clips)
     write_table(arguments.findings, findings.to_frame())
     counts = clips.loc[clips["shift"] == 0, "phase"].value_counts()

@@ -15,7 +15,7 @@ import zarr
 
 from pipeline.corpora.records import text_to_path
 from pipeline.features._soz_montage import flat_rows
-from pipeline.findings import Findings, Rejected
+from pipeline.findings import Findings, Rejected, refuse_first
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.soz_data import SozReading
 from pipeline.signals.contacts import open_contacts
@@ -39,13 +39,16 @@ def main() -> None:
     options = parser(__doc__)
     for name in ("recordings", "contacts", "root", "signals", "segments", "findings"):
         options.add_argument(f"--{name}", type=Path, required=True)
+    options.add_argument("--strict", action="store_true", help="stop at the first repair or skip (signals.strict)")
     arguments = options.parse_args()
     logger = start(arguments)
     settings = parse_settings(Settings, arguments.settings)
     findings = Findings(corpus=settings.corpus)
     recordings, contacts = read_table(arguments.recordings), read_table(arguments.contacts)
     with writing_store(arguments.signals) as store:
-        segments = ingest(arguments.root, recordings, contacts, settings, findings, store, logger)
+        segments = ingest(
+            arguments.root, recordings, contacts, settings, findings, store, logger, strict=arguments.strict
+        )
     write_table(arguments.segments, pd.DataFrame(segments, columns=list(SOZ_SEGMENTS)).astype(SOZ_SEGMENTS))
     write_table(arguments.findings, findings.to_frame())
     logger.info("%d recordings, %d usable segments", len(recordings), len(segments))
@@ -59,8 +62,13 @@ def ingest(
     findings: Findings,
     store: zarr.Group,
     logger: logging.Logger,
+    *,
+    strict: bool = False,
 ) -> list[dict[str, Any]]:
-    """Fill the store; return the rows of `segments`. A recording that cannot be used leaves a finding instead."""
+    """Fill the store; return the rows of `segments`. A recording that cannot be used leaves a finding instead.
+
+    Raises StrictError, with `strict`, at the first finding that is no note.
+    """
     rows: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = recordings.to_dict("records")  # type: ignore[assignment]
     used = contacts[contacts["used"]].sort_values("order", kind="stable")
@@ -82,6 +90,8 @@ def ingest(
         else:
             rows += made
             logger.info("%d/%d %s: %.0f s", number, len(recordings), entry["recording"], entry["duration_s"])
+        if strict:
+            refuse_first(findings)
     return rows
 
 

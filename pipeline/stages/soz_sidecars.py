@@ -3,13 +3,13 @@
     python -m pipeline.stages.soz_sidecars --root <bids> [--inventory <tsv>] [--adapter NAME] [--out DIR]
 
 In: a BIDS tree. With --inventory, a TSV with the column `path`, the EDFs are those of that list, and need not be there.
-Out: the counts of the corpus and the findings by check, on the terminal; with --out also the tables of `soz_index`,
-findings.tsv and summary.json. Ends with status 1 where a recording cannot be used. The adapter and `soz.reading` are
+Out: the counts of the corpus, the findings by check with the first of each and its remedy, and every error, on the
+terminal; with --out also the tables of `soz_index`, findings.tsv and summary.json. Ends with status 1 where a recording
+cannot be used. The adapter and `soz.reading` are
 those of config.yaml (--config). See docs/soz.md, Side files.
 """
 
 import argparse
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from pipeline.corpora.ieeg.summary import summary
 from pipeline.corpora.ieeg.tables import IndexRows
 from pipeline.corpora.ieeg.tree import find_listed, find_recordings
 from pipeline.corpora.records import RecordingFiles
-from pipeline.findings import CODES, COLUMN_TYPES, Findings
+from pipeline.findings import CODES, COLUMN_TYPES, REMEDIES, Finding, Findings
 from pipeline.settings.base import SettingsError, check_extent, parse_section
 from pipeline.settings.soz_data import SozReading
 from pipeline.stages.command import StageError, run, start
@@ -52,8 +52,11 @@ def main() -> None:
     print("\n".join(_lines(counts, findings)))
     if arguments.out is not None:
         _write(arguments.out, rows, findings, counts)
-    if any(finding.severity == "error" for finding in findings):
-        sys.exit(1)
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        lost = sorted({finding.recording for finding in errors})
+        raise StageError(
+            "\n".join([f"{len(lost)} of the recordings cannot be used:", *(_told(finding) for finding in errors)])
+        )
 
 
 def reading_settings(config: Path, adapter: str | None) -> SozReading:
@@ -92,9 +95,18 @@ def _inventory(path: Path) -> list[str]:
 
 def _lines(counts: dict[str, Any], findings: Findings) -> list[str]:
     found = Counter(finding.code for finding in findings)
+    first = {finding.code: finding for finding in reversed(list(findings))}
     width = max(map(len, [*counts, *found]))
     shown = [f"{name:{width}}  {value}" for name, value in counts.items()]
-    return [*shown, "", *(f"{code:{width}}  {times:4d}  {CODES[code]}" for code, times in sorted(found.items()))]
+    for code, times in sorted(found.items()):
+        shown += ["", f"{code:{width}}  {times:4d}  {CODES[code]}", f"  first: {_told(first[code])}"]
+    return shown
+
+
+def _told(finding: Finding) -> str:
+    """A finding with its remedy; what concerns the corpus as a whole is of no recording."""
+    remedy = REMEDIES.get(finding.code, "see docs/corpora.md")
+    return f"{f'{finding.recording}: ' if finding.recording else ''}{finding.message}. Remedy: {remedy}"
 
 
 def _write(out: Path, rows: IndexRows, findings: Findings, counts: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from pipeline.features._soz_store import ROWS
+from pipeline.findings import StrictError
 from pipeline.settings.base import SettingsError
 from pipeline.settings.soz_data import SozClips, SozTokens
 from pipeline.stages.command import StageError
@@ -30,17 +32,17 @@ RATES = {"p1/ictal": 512, "p1/inter": 1024, "p2/inter": 256}
 DURATION_S = {"p1/ictal": 130, "p1/inter": 71, "p2/inter": 75}
 
 
-def stage(name: str, settings: dict, **options: Path) -> SimpleNamespace:
+def stage(name: str, settings: dict, *words: str, **options: Path) -> SimpleNamespace:
     """Run a stage within this process, as its command would: exit status and the error that stopped it."""
     module = importlib.import_module(f"pipeline.stages.{name}")
-    words = [name, "--settings", json.dumps(settings)]
+    words = [name, "--settings", json.dumps(settings), *words]
     for option, value in options.items():
         words += [f"--{option}", str(value)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", words)
         try:
             module.main()
-        except (StageError, SettingsError) as error:
+        except (StageError, SettingsError, StrictError) as error:
             return SimpleNamespace(error=error)
         finally:
             logging.getLogger("ictograph").handlers.clear()
@@ -268,6 +270,36 @@ def test_one_contact_without_a_scale_is_left_out(tmp_path):
     assert made.segments.set_index("recording")["n_channels"].to_dict() == {"p1/ictal": 4, "p1/inter": 3, "p2/inter": 4}
     rows = pd.read_parquet(made.make().rows)
     assert rows.loc[rows["recording"] == "p1/inter", "channel"].unique().tolist() == ["A2", "B1", "B2"]
+
+
+def test_strict_stops_at_a_contact_that_is_left_out_and_at_a_seizure_without_a_clip(shard, tmp_path):
+    """`signals.strict`, as in the index; a flat contact is a note: its recording is used as it is."""
+
+    def ingested(root: Path) -> StrictError | None:
+        options = {"signals": tmp_path / "s.zarr.zip", "segments": tmp_path / "s.parquet", "findings": tmp_path / "f"}
+        settings = {"corpus": "c", "reading": {**READING, "block_s": 20}}
+        tables = {name: shard.tables[name] for name in ("recordings", "contacts")}
+        return stage("soz_ingest", settings, "--strict", root=root, **tables, **options).error
+
+    assert ingested(shard.root) is None
+    copied = tmp_path / "corpus"
+    for recording in RATES:
+        content = (shard.root / f"{recording}.edf").read_bytes()
+        (copied / recording).parent.mkdir(parents=True, exist_ok=True)
+        (copied / f"{recording}.edf").write_bytes(
+            content.replace(b"uV      ", b"furlong ") if recording == "p1/inter" else content
+        )
+    assert re.search(r"signals.strict: p1/inter: unit_unknown: .*Remedy: write V", str(ingested(copied)))
+    short = pd.read_parquet(shard.out / "segments.parquet").assign(n_samples=512 * 34, duration_s=34.0)
+    write_table(tmp_path / "short.parquet", short)
+    inputs = {name: shard.tables[name] for name in ("recordings", "seizures")} | {
+        "segments": tmp_path / "short.parquet"
+    }
+    outputs = {name: tmp_path / f"{name}.parquet" for name in ("clips", "findings")}
+    for words, stopped in (((), False), (("--strict",), True)):
+        done = stage("soz_clips", {"corpus": "c", "clips": CLIPS}, *words, **inputs, **outputs)
+        assert (done.error is not None) is stopped
+    assert "seizure_not_cut" in str(done.error)
 
 
 def test_a_notch_needs_the_mains_frequency(shard, tmp_path):

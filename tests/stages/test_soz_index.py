@@ -148,7 +148,8 @@ def test_pointers_of_git_annex_stop(root):
     tables = indexed(root)
     assert codes(tables) == ["annex_pointer", "annex_pointer"]
     assert tables["recordings"]["task"].tolist() == ["ictal"]
-    assert tables["findings"]["message"].str.contains("datalad get").all()
+    for message in tables["findings"]["message"]:  # to be pasted in the tree's folder
+        assert (root / message.split("datalad get ")[1]).parent == made.folder(root)
 
 
 def patched(path: Path, field: int, width: int, index: int, text: bytes, n: int = len(CONTACTS)) -> None:
@@ -266,6 +267,15 @@ def test_places_that_are_not_known(root):
     assert codes(tables) == ["coord_units", "xyz_missing"]
     assert tables["contacts"]["x_mm"].isna().all()
     assert tables["contacts"].set_index("channel")["hemisphere"]["RB2"].tolist() == ["R", "R"]  # by the shaft's name
+
+
+def test_a_unit_that_is_not_stated_is_said_to_be_missing(root):
+    made = Made(kinds=CLEAN).write(root, ("ictal", 1), ("interictal", 1))
+    (path,) = made.folder(root).glob("*_coordsystem.json")
+    path.write_text(json.dumps({"iEEGCoordinateSystem": "MNI152Lin"}))
+    found = indexed(root)["findings"].set_index("code")["message"]
+    assert "no iEEGCoordinateUnits" in found["coord_units"]
+    assert "none" not in found["coord_units"]
 
 
 def test_the_frame_of_the_readme(root):

@@ -166,12 +166,32 @@ def test_a_tree_without_faults_has_none(tmp_path, capsys):
     assert not [code for code in CODES if f"\n{code} " in shown]
 
 
-def test_it_ends_with_status_1_where_a_recording_cannot_be_used(tmp_path, capsys):
-    made = Made().write(tmp_path, ("ictal", 1))
+def test_every_recording_that_cannot_be_used_is_told_with_file_value_and_remedy(tmp_path, capsys):
+    made = Made().write(tmp_path, ("ictal", 1), ("ictal", 2), ("interictal", 1))
     (made.folder(tmp_path) / f"{made.stem('ictal', 1)}_events.tsv").write_text("onset\tduration\n")
-    with pytest.raises(SystemExit):
+    channels = made.folder(tmp_path) / f"{made.stem('interictal', 1)}_channels.tsv"
+    channels.write_text(channels.read_text() + channels.read_text().splitlines()[1] + "\n")  # LA1 a second time
+    with pytest.raises(StageError, match="2 of the recordings cannot be used") as stopped:
         dry_run("--root", str(tmp_path))
-    assert "side_file_invalid" in capsys.readouterr().out
+    told = str(stopped.value).splitlines()[1:]
+    assert len(told) == 2
+    for line, stem, words in zip(
+        told, (made.stem("interictal", 1), made.stem("ictal", 1)), ("LA1", "trial_type"), strict=True
+    ):
+        assert stem in line
+        assert words in line
+        assert "Remedy: mend the line that is named" in line
+    shown = capsys.readouterr().out
+    assert "side_file_invalid" in shown
+    assert "good contacts" in shown  # the counts of the rest, too
+
+
+def test_the_first_of_each_warning_is_shown_with_its_remedy(tmp_path, capsys):
+    Made(bad=("EKG1", "LA2"), marks={"LA2": "soz", "LA3": "soz"}).write(tmp_path, ("ictal", 1), ("interictal", 1))
+    dry_run("--root", str(tmp_path))
+    shown = capsys.readouterr().out
+    assert "1 of 2 SOZ contacts are bad: LA2" in shown
+    assert "Remedy: soz.reading.soz_bad" in shown
 
 
 def test_what_it_needs_is_told(tmp_path):

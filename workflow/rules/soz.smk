@@ -14,6 +14,7 @@ wildcard_constraints:
 
 
 include: "soz_data.smk"
+include: "soz_tokens.smk"
 include: "soz_fit.smk"
 include: "soz_scores.smk"
 include: "soz_graphs.smk"

@@ -1,4 +1,4 @@
-# From an intracranial corpus to tokens, per shard: side files, signals, clips, wavelet packets (docs/soz.md).
+# From an intracranial corpus to clips, per shard: side files, signals, clips (docs/soz.md).
 rule soz_index:
     input:
         manifest=PATHS.of("manifests/{shard}.tsv"),
@@ -25,10 +25,9 @@ rule soz_index:
         "{wildcards.corpus}: read the side files of {wildcards.shard}: contacts, labels, seizures"
     shell:
         "python -m pipeline.stages.soz_index --settings {params.settings:q} --code {params.code} --log {log}"
-        " {params.strict} {params.present}"
-        " --manifest {input.manifest} --root {params.root:q} --recordings {output.recordings}"
-        " --contacts {output.contacts} --patients {output.patients} --seizures {output.seizures}"
-        " --findings {output.findings}"
+        " {params.strict} {params.present} --manifest {input.manifest} --root {params.root:q}"
+        " --recordings {output.recordings} --contacts {output.contacts} --patients {output.patients}"
+        " --seizures {output.seizures} --findings {output.findings}"
 
 
 rule soz_ingest:
@@ -53,11 +52,12 @@ rule soz_ingest:
         settings=settings(job_settings_soz.soz_ingest, "corpus"),
         code=code("soz_ingest"),
         root=lambda wildcards: CORPORA.root(wildcards.corpus),
+        strict=STRICT,
     message:
         "{wildcards.corpus}: read and resample the contacts of {wildcards.shard}"
     shell:
         "python -m pipeline.stages.soz_ingest --settings {params.settings:q} --code {params.code} --log {log}"
-        " --recordings {input.recordings} --contacts {input.contacts} --root {params.root:q}"
+        " {params.strict} --recordings {input.recordings} --contacts {input.contacts} --root {params.root:q}"
         " --signals {output.signals} --segments {output.segments} --findings {output.findings}"
 
 
@@ -82,39 +82,10 @@ rule soz_clips:
     params:
         settings=settings(job_settings_soz.soz_clips, "corpus"),
         code=code("soz_clips"),
+        strict=STRICT,
     message:
         "{wildcards.corpus}: cut ictal, pre-ictal and interictal clips from {wildcards.shard}"
     shell:
         "python -m pipeline.stages.soz_clips --settings {params.settings:q} --code {params.code} --log {log}"
-        " --recordings {input.recordings} --segments {input.segments} --seizures {input.seizures}"
-        " --clips {output.clips} --findings {output.findings}"
-
-
-rule soz_tokens:
-    input:
-        signals=PATHS.of("signals/{shard}.zarr.zip"),
-        clips=SOZ_PATHS.soz_clips,
-        contacts=SOZ_PATHS.index("contacts"),
-        recordings=SOZ_PATHS.index("recordings"),
-    output:
-        tokens=SOZ_PATHS.tokens,
-        rows=SOZ_PATHS.rows,
-    log:
-        PATHS.log("soz_tokens/{tokens}/{shard}"),
-    benchmark:
-        PATHS.benchmark("soz_tokens/{tokens}/{shard}")
-    wildcard_constraints:
-        corpus=SOZ_READ,
-    threads: 1
-    resources:
-        mem_mb=memory(2000, 2),
-        runtime=120,
-    params:
-        settings=settings(job_settings_soz.soz_tokens, "tokens"),
-        code=code("soz_tokens"),
-    message:
-        "{wildcards.corpus}: wavelet-packet tokens of every contact and clip of {wildcards.shard}"
-    shell:
-        "python -m pipeline.stages.soz_tokens --settings {params.settings:q} --code {params.code} --log {log}"
-        " --signals {input.signals} --clips {input.clips} --contacts {input.contacts}"
-        " --recordings {input.recordings} --tokens {output.tokens} --rows {output.rows}"
+        " {params.strict} --recordings {input.recordings} --segments {input.segments}"
+        " --seizures {input.seizures} --clips {output.clips} --findings {output.findings}"

@@ -85,7 +85,7 @@ def _system(
         findings.add("side_file_invalid", f"{problem}; unit and frame are unknown", value=paths[-1])
         return "n/a", _space(electrodes), {}
     unit, frame = values.get("iEEGCoordinateUnits"), values.get("iEEGCoordinateSystem")
-    return str(unit).strip().lower(), str(frame or _space(electrodes)), {paths[-1]: marks}
+    return "" if unit is None else str(unit).strip().lower(), str(frame or _space(electrodes)), {paths[-1]: marks}
 
 
 def _to_mm(name: str, unit: str, places: Mapping[str, Xyz], findings: Findings) -> float:
@@ -102,7 +102,10 @@ def _to_mm(name: str, unit: str, places: Mapping[str, Xyz], findings: Findings) 
         findings.add("coord_units", message, value="mm", expected="m")
         return MM_OF["m"]
     if unit not in MM_OF:
-        message = f"{name}: coordinates of unit {unit[:20]!r} cannot be turned into mm; places are unknown"
+        why = f"coordinates of unit {unit[:20]!r} cannot be turned into mm"
+        if not unit:
+            why = "its coordsystem.json has no iEEGCoordinateUnits (mm, cm or m)"
+        message = f"{name}: {why}; places are unknown"
         findings.add("coord_units", message, value=unit[:20], expected="mm", action="skip")
         return math.nan
     return MM_OF[unit]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pipeline.corpora.ieeg.names import parse_name
 from pipeline.corpora.ieeg.sidecars import named
@@ -40,13 +41,14 @@ class Recorded:
         return float(self.header.rate_hz(self.header.signals[index]))
 
 
-def read_recorded(path: Path, findings: Findings) -> Recorded:
-    """Read the header of an EDF.
+def read_recorded(root: Path, name: str, findings: Findings) -> Recorded:
+    """Read the header of an EDF; `name` is its path below the tree's root.
 
     Raises Rejected: `annex_pointer` where only git-annex's pointer is there, `edf_header` for labels that stand twice,
     and what `read_header` raises.
     """
-    _refuse_pointer(path)
+    path = root / name
+    _refuse_pointer(path, name)
     header = read_header(path, findings)
     if all(signal.is_annotation for signal in header.signals):
         raise reject("not_eeg", f"{path.name}: annotations only, no signal")
@@ -61,13 +63,13 @@ def read_recorded(path: Path, findings: Findings) -> Recorded:
     )
 
 
-def _refuse_pointer(path: Path) -> None:
+def _refuse_pointer(path: Path, name: str) -> None:
     pointer = path.is_symlink() and not path.exists()
     if not pointer and path.is_file() and path.stat().st_size < POINTER_BYTES:
         with open(path, "rb") as content:
             pointer = content.read(32).startswith(_POINTERS)
     if pointer:
-        message = f"{path.name}: a pointer of git-annex, not the recording; fetch it with: datalad get {path.name}"
+        message = f"{name}: a pointer of git-annex, not the recording; in the tree's folder: datalad get {quote(name)}"
         raise _stop("annex_pointer", message)
 
 

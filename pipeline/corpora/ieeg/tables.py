@@ -106,7 +106,7 @@ def _read(root: Path, side: SideRecord, contacts: PatientContacts, reading: Read
     places: dict[str, int] = dict.fromkeys(side.rows, -1)
     duration_s, rate_hz, empty = side.stated_duration_s, side.usual_rate_hz, set[str]()
     if reading.signals:
-        recorded = read_recorded(root / side.files.edf, findings)
+        recorded = read_recorded(root, side.files.edf, findings)
         places = match_names(recorded, list(side.rows), findings)
         kept = {label: place for label, place in places.items() if contacts.usable(side, label)}
         empty = check_header(recorded, kept, {label: side.rate_hz(label) for label in kept}, findings)
