@@ -41,7 +41,7 @@ def to_others(A: Floats) -> Floats:
 
     A row that looks at itself alone (1 - A_ii < 1e-6) is NaN.
     """
-    rest = 1.0 - np.einsum("...ii->...i", A)[..., None]
+    rest = _for_others(A)[..., None]
     shares = np.divide(A, rest, out=np.full(A.shape, np.nan), where=rest >= SELF_ONLY)
     made: Floats = np.where(np.eye(A.shape[-1], dtype=bool), np.nan, shares)
     return made
@@ -49,8 +49,16 @@ def to_others(A: Floats) -> Floats:
 
 def self_only_rows(A: Floats) -> NDArray[np.int64]:
     """(…) rows that look at themselves alone, so that they have no lift."""
-    found: NDArray[np.int64] = (1.0 - np.einsum("...ii->...i", A) < SELF_ONLY).sum(axis=-1)
+    found: NDArray[np.int64] = (_for_others(A) < SELF_ONLY).sum(axis=-1)
     return found
+
+
+def _for_others(A: Floats) -> Floats:
+    """1 - A_ii (…, n), as the sum of the others: of graphs kept in float16 the difference would be mostly rounding."""
+    alone = np.eye(A.shape[-1], dtype=bool)
+    total = np.where(alone | np.isnan(A), 0.0, A).sum(axis=-1, dtype=np.float64)
+    made: Floats = np.where(np.isnan(np.einsum("...ii->...i", A)), np.nan, total)
+    return made
 
 
 def lift(A: Floats) -> Floats:

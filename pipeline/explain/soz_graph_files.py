@@ -44,19 +44,26 @@ GraphML has the edges query -> key; reverse them for `information`.
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose model made the graphs, and what it answered: `p_cal` by channel."""
+    """Whose model made the graphs, what it answered (`p_cal` by channel), and whether recordings are simulated."""
 
     model_hash: str
     fold: int
     seed: int
     p_cal: Mapping[str, float]
+    synthetic: bool
+
+    @property
+    def recordings(self) -> str:
+        """For every file that is read alone."""
+        return "SYNTHETIC: made by a simulator, of no person" if self.synthetic else "supplied by the user"
 
 
 def write_graph_files(path: Path, graphs: list[PatientGraphs], origin: Origin | None) -> int:
     """Write the ZIP; how many graphs are in it. Without a graph it holds the README alone."""
     n = 0
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        _put(archive, "README.txt", README if graphs and origin else f"{README}\n{NO_GRAPH}")
+        told = "" if origin is None else f"Recordings: {origin.recordings}.\n"
+        _put(archive, "README.txt", README + told if graphs and origin else f"{README}{told}\n{NO_GRAPH}")
         for one in graphs:
             n += 0 if origin is None else _put_condition(archive, one, origin)
         archive.comment = archive_seal(archive)
@@ -119,6 +126,7 @@ def graphml(
         "patient": graphs.patient, "condition": graphs.condition, "layer": layer, "head": head,
         "convention": f"attention: {CONVENTIONS['attention']}", "order": ORDER, "C": len(graphs.contacts),
         "n_clips": graphs.n_clips, "fold": origin.fold, "seed": origin.seed, "model_hash": origin.model_hash,
+        "recordings": origin.recordings,
     }  # fmt: skip
     for name, value in about.items():
         yield _key("graph", name, "int" if isinstance(value, int) else "string")

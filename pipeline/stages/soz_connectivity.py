@@ -1,7 +1,8 @@
 """Attention graphs of one patient as GraphML and TSV, in one ZIP file (spec soz.md, section 11).
 
-In: stores of graphs of all folds and seeds of a run, and channel_soz.tsv. Out: the ZIP. The graphs are of the first
-store that has the patient: of the model that tested it, first seed; heads of other seeds are other heads.
+In: stores of graphs of all folds and seeds of a run, channel_soz.tsv, and cohort.json, which knows whether there are
+simulated recordings. Out: the ZIP. The graphs are of the first store that has the patient: of the model that tested it,
+first seed; heads of other seeds are other heads.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.explain.soz_graph_store import graphs_of
 from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.soz import SozAttention
 from pipeline.stages import command
+from pipeline.store import read_json
 
 
 class Settings(Section):
@@ -36,14 +38,15 @@ def main() -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--patient", required=True)
     parser.add_argument("--attention", type=Path, nargs="+", required=True)
-    for name in ("channels", "out"):
+    for name in ("channels", "summary", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     log = command.start(arguments)
     parse_settings(Settings, arguments.settings)
     graphs, model = graphs_of(arguments.attention, arguments.patient)
     p_cal = probabilities(arguments.channels, arguments.patient)
-    origin = None if model is None else Origin(model.model_hash, model.fold, model.seed, p_cal)
+    synthetic = bool(read_json(arguments.summary)["synthetic"])
+    origin = None if model is None else Origin(model.model_hash, model.fold, model.seed, p_cal, synthetic)
     log.info("%s: %d graphs", arguments.patient, write_graph_files(arguments.out, graphs, origin))
 
 

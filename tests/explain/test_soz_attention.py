@@ -53,6 +53,20 @@ def test_a_row_that_looks_at_itself_alone_has_no_lift_and_is_counted() -> None:
     assert np.isfinite(measures.pagerank(A)).all()
 
 
+@pytest.mark.parametrize("itself", [0.5, 0.99, 0.999, 0.9999])
+def test_lift_of_a_graph_that_is_kept_in_float16(itself: float) -> None:
+    """1 - A_ii of float16 is mostly rounding, where the row looks at little else; the others are not."""
+    shares = np.random.default_rng(3).dirichlet(np.ones(60), size=60)
+    np.fill_diagonal(shares, 0)
+    A = shares / shares.sum(axis=1, keepdims=True) * (1 - itself)
+    np.fill_diagonal(A, itself)
+    kept = A.astype(np.float16).astype(np.float64)
+    expected = graphs.lift(A)
+    large = expected > 0.5  # smaller ones are subnormal in float16
+    np.testing.assert_allclose(graphs.lift(kept)[large], expected[large], rtol=0.1 if itself > 0.999 else 0.01)
+    assert not graphs.self_only_rows(kept).any()
+
+
 def test_a_contact_that_is_absent_changes_nothing_for_the_others() -> None:
     A = drawn()
     larger = np.full((2, 3, 11, 11), np.nan)
@@ -197,11 +211,14 @@ def test_shuffled_values_are_those_of_the_shuffled_labels() -> None:
     lifts = measures.shuffled_lifts(G, shuffled)
     for number, one in enumerate(shuffled):
         np.testing.assert_allclose(lifts[number], measures.pair_lifts(G, one))
-    p = measures.shuffle_p(A, soz, shuffled)["source_auroc_p"]
+    found = measures.shuffle_p(A, soz, shuffled)
     strength = graphs.key_strength(G)
-    own = measures.known_auroc(strength, soz)
-    above = sum(measures.known_auroc(strength, one) >= own - 1e-12 for one in shuffled)
-    np.testing.assert_allclose(p, (1 + above) / 21)
+    own, null = measures.known_auroc(strength, soz), [measures.known_auroc(strength, one) for one in shuffled]
+    above = sum(one >= own - 1e-12 for one in null)
+    np.testing.assert_allclose(found["source_auroc_p"], (1 + above) / 21)
+    np.testing.assert_allclose(found["source_auroc_null"], np.mean(null, axis=0))
+    together = sum(one.mean() >= own.mean() - 1e-12 for one in null)  # of all layers and heads at once
+    assert set(found["source_auroc_mean_p"].ravel()) == {(1 + together) / 21}
 
 
 def test_a_planted_source_stands_out_of_the_shuffles_and_noise_does_not() -> None:

@@ -149,10 +149,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         call(patch, soz_attention, SETTINGS, **one.given, **one.out)
         table = pd.DataFrame({"participant_id": "sub-P1", "channel": contacts_of("P1")["channel"], "p_cal": 0.25})
         table.to_csv(one.root / "channel_soz.tsv", sep="\t", index=False)
+        write_json(one.root / "cohort.json", {"synthetic": True})
         for patient in NAMES:
             call(
                 patch, soz_connectivity, {"attention": ATTENTION}, patient=patient, attention=one.out["attention"],
-                channels=one.root / "channel_soz.tsv", out=one.root / f"{patient}.zip",
+                channels=one.root / "channel_soz.tsv", summary=one.root / "cohort.json",
+                out=one.root / f"{patient}.zip",
             )  # fmt: skip
     return one
 
@@ -267,6 +269,24 @@ def test_graphml_is_read_by_networkx(made: Made) -> None:
     assert list(graph.nodes) == own.contacts["channel"].tolist()
 
 
+def test_simulated_recordings_are_marked_in_every_file_that_is_read_alone(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def marked(path: Path) -> set[bool]:
+        with zipfile.ZipFile(path) as archive:
+            alone = [name for name in archive.namelist() if name.endswith((".txt", ".graphml"))]
+            assert len(alone) > 1
+            return {"SYNTHETIC" in archive.read(name).decode() for name in alone}
+
+    assert marked(made.root / "P1.zip") == {True}
+    write_json(tmp_path / "cohort.json", {"synthetic": False})
+    call(
+        monkeypatch, soz_connectivity, {"attention": ATTENTION}, patient="P1", attention=made.out["attention"],
+        channels=made.root / "channel_soz.tsv", summary=tmp_path / "cohort.json", out=tmp_path / "P1.zip",
+    )  # fmt: skip
+    assert marked(tmp_path / "P1.zip") == {False}
+
+
 def test_a_patient_without_a_graph_gets_the_reason(made: Made) -> None:
     with zipfile.ZipFile(made.root / "P3.zip") as archive:
         assert archive.namelist() == ["README.txt"]
@@ -280,7 +300,7 @@ def test_equal_inputs_give_equal_bytes(made: Made, tmp_path: Path, monkeypatch: 
         assert digest_result(again[name]) == digest_result(path)
     call(
         monkeypatch, soz_connectivity, {"attention": ATTENTION}, patient="P1", attention=again["attention"],
-        channels=made.root / "channel_soz.tsv", out=tmp_path / "P1.zip",
+        channels=made.root / "channel_soz.tsv", summary=made.root / "cohort.json", out=tmp_path / "P1.zip",
     )  # fmt: skip
     assert (tmp_path / "P1.zip").read_bytes() == (made.root / "P1.zip").read_bytes()
 

@@ -265,13 +265,14 @@ class SozInputs:
         return {**self.of_train(wildcards), **self.of_predict(wildcards), "signals": signals, "clips": clips}
 
     def of_connectivity(self, wildcards: Any) -> dict[str, Any]:
-        """Graphs of every fold and seed, and the table of contacts."""
+        """Graphs of every fold and seed, the table of contacts, and whether anybody in it is simulated."""
         self.check(wildcards.corpus)
         folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
         return {
             "attention": self.models(wildcards.run, "attention.zarr.zip"),
             "measures": self.models(wildcards.run, "attention.parquet"),
             "channels": folder + "channel_soz.tsv",
+            "summary": folder + "cohort.json",
         }
 
     def of_patient_page(self, wildcards: Any) -> dict[str, Any]:

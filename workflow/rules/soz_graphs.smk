@@ -74,4 +74,4 @@ rule soz_connectivity:
     shell:
         "python -m pipeline.stages.soz_connectivity --settings {params.settings:q} --code {params.code} --log {log}"
         " --patient {wildcards.patient} --attention {input.attention} --channels {input.channels}"
-        " --out {output.edges}"
+        " --summary {input.summary} --out {output.edges}"
