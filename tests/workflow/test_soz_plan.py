@@ -57,6 +57,17 @@ def test_presets_are_fit_to_build(preset: str) -> None:
     assert config.corpora[config.soz.corpus].splits.test_share == 0  # all lie in `train`; folds say who is tested
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_runs_on_the_page_differ_from_its_run_in_what_they_are_named_after(preset: str) -> None:
+    made = checked(None, preset).soz
+    own = made.of(made.run).model_dump()
+    changed = {"pretraining": "enabled", "model": "layers"}
+    for name, (section, key) in zip(made.compared, changed.items(), strict=True):
+        its = made.of(name).model_dump()
+        assert its[section].pop(key) != own[section][key]
+        assert its == own | {section: {other: value for other, value in own[section].items() if other != key}}
+
+
 def test_a_run_changes_what_it_names_and_nothing_else() -> None:
     config = configured({"runs": {"mine": {"tokens": {"montage": "bipolar"}, "finetuning": {"gamma": 1.0}}}})
     main, mine = config.soz.of("main"), config.soz.of("mine")
@@ -116,9 +127,10 @@ def test_a_run_that_is_not_there_is_named() -> None:
         ({"beside": "sintetic"}, "soz.beside: 'sintetic' is not in corpora; did you mean 'synthetic'"),
         ({"run": "mian"}, "soz.run: 'mian' is not in soz.runs; did you mean 'main'"),
         ({"ablations": ["frozn"]}, "soz.ablations: 'frozn' is not in soz.runs; did you mean 'frozen'"),
-        ({"ablations": ["main"]}, "soz.run and soz.ablations: .* names a run twice"),
+        ({"ablations": ["main"]}, "soz.ablations: 'main' is soz.run itself, .*; take it out of the list"),
+        ({"ablations": ["poster", "poster"]}, "soz.ablations: .* names a run twice"),
         ({"compared": ["frozn"]}, "soz.compared: 'frozn' is not in soz.runs; did you mean 'frozen'"),
-        ({"compared": ["main"]}, "soz.run and soz.compared: .* names a run twice"),
+        ({"compared": ["main"]}, "soz.compared: 'main' is soz.run itself, .*; take it out of the list"),
         ({"compared": ["strict"]}, "soz.compared: 'strict' has other folds.labels than soz.run, 'main'"),
         ({"run": "bipolar"}, r"'no-attention' has other tokens.montage than soz.run, 'bipolar', .*soz.compared: \[\]"),
         (
@@ -129,12 +141,18 @@ def test_a_run_that_is_not_there_is_named() -> None:
         ({"seeds": []}, "soz.seeds: give at least one seed"),
         ({"seeds": [1, 1]}, "soz.seeds: .* names a seed twice"),
         ({"runs": {"Mine": {}}}, "soz.runs.Mine: a run is named in small letters"),
-        ({"runs": {"mine": {"model": {"width": 60}}}}, "soz.runs.mine: model.width 60 is no multiple of model.heads 8"),
-        ({"runs": {"mine": {"folds": {"scheme": "corpora"}}}}, "soz.runs.mine: .* name them in soz.joined"),
+        (
+            {"runs": {"mine": {"model": {"width": 60}}}},
+            "soz.runs.mine.model.width: 60 is no multiple",
+        ),
+        (
+            {"runs": {"mine": {"folds": {"scheme": "corpora"}}}},
+            "soz.runs.mine.folds.scheme: .* in soz.joined",
+        ),
         ({"clips": {"margin_s": 0.51}}, "soz.clips.margin_s: 0.51 s at 512 Hz is no whole number of coefficients"),
         (
             {"runs": {"mine": {"pretraining": {"enabled": False}, "finetuning": {"freeze_encoder": True}}}},
-            "soz.runs.mine: finetuning.freeze_encoder: true on pretraining.enabled: false keeps an encoder",
+            "soz.runs.mine.finetuning.freeze_encoder: true on pretraining.enabled: false keeps an encoder",
         ),
         ({"adapter": "ds003029"}, "soz.adapter: adapter 'ds003029' is refused: .*spreadsheet"),
         ({"clips": {"before_onset_s": 35}}, "soz.clips.before_onset_s: 35; a clip of 35 s ends before the onset"),
@@ -164,8 +182,20 @@ def test_results_of_another_corpus_are_refused() -> None:
 
 def test_a_corpus_without_a_folder_says_so_when_it_is_asked_for() -> None:
     config = checked(None, "ds004100")
-    with pytest.raises(ValueError, match=r"corpora.ds004100: give either root"):
+    with pytest.raises(ValueError, match=r"corpora.ds004100: give either root, --config 'corpora={ds004100: .*FOLDER"):
         inputs(config).page_files("main")
+
+
+def test_more_folds_than_patients_stop_before_any_job() -> None:
+    assert inputs(checked({"folds": {"outer": 8}})).page_files("main")
+    with pytest.raises(ValueError, match=r"soz.folds.outer: 9, and there are 8 patients, .*; set it lower"):
+        inputs(checked({"folds": {"outer": 9}})).page_files("main")
+
+
+def test_what_is_wrong_for_every_run_is_told_once() -> None:
+    with pytest.raises(planning.PlanError) as error:
+        checked({"model": {"width": 60}})
+    assert str(error.value).splitlines() == ["soz.model.width: 60 is no multiple of model.heads, 8; change one of them"]
 
 
 def test_tokens_and_folds_are_shared_by_the_runs_that_ask_for_the_same() -> None:

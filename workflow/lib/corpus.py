@@ -110,7 +110,8 @@ class Corpora:
     def _scan(self, corpus: str) -> Shards:
         settings = self.config.corpora[corpus]
         if settings.root is None:
-            raise CorpusError(f"corpora.{corpus}: give either root (a folder) or simulate (settings)")
+            key = f"corpora={{{corpus}: {{root: FOLDER}}}}"
+            raise CorpusError(f"corpora.{corpus}: give either root, --config '{key}', or simulate (settings)")
         root = Path(settings.root)
         if not root.is_dir():
             raise CorpusError(f"corpora.{corpus}.root: there is no folder {root}; set it to where the corpus lies")
@@ -118,7 +119,8 @@ class Corpora:
         files, unread = reader.find(root, settings.version), passed_over(reader, root)
         if not files:
             head = f"corpora.{corpus}.root: {root} has no recording that reader {settings.reader!r} knows"
-            raise CorpusError(f"{head}; {unread}" if unread else head)
+            remedy = "name the folder in which they lie as that reader expects them (docs/corpora.md)"
+            raise CorpusError(f"{head}; {unread or remedy}")
         dealt, found = deal(files, settings.splits, self._shards_per_split(), corpus)
         if unread:
             found.add("not_read", unread, action="skip", value=unread.rpartition(": ")[2])

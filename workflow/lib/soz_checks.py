@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.corpora.ieeg.adapter import refusal
 from pipeline.settings.config import Config
+from pipeline.settings.soz_runs import SozRun
 from workflow.lib.planning import PlanError
 from workflow.lib.readers import choice
 from workflow.lib.run_checks import NAME
@@ -58,23 +59,33 @@ def _runs(config: Config) -> Iterator[str]:
     for problem in wrong_list(soz.seeds, "seed"):
         yield f"soz.seeds: {problem}"
     for where in ("ablations", "compared"):
-        for problem in wrong_list([soz.run, *getattr(soz, where)], "run"):
-            yield f"soz.run and soz.{where}: {problem}"
+        named = getattr(soz, where)
+        for problem in wrong_list(named, "run") if named else ():
+            yield f"soz.{where}: {problem}"
+        if soz.run in named:
+            yield f"soz.{where}: {soz.run!r} is soz.run itself, beside which the others stand; take it out of the list"
     for name in soz.runs:
         if not NAME.fullmatch(name):
             yield f"soz.runs.{name}: a run is named in small letters, digits and hyphens"
-        run = soz.of(name)
-        if run.model.width % run.model.heads:
-            yield f"soz.runs.{name}: model.width {run.model.width} is no multiple of model.heads {run.model.heads}"
-        if run.folds.scheme == "corpora" and not soz.joined:
-            yield f"soz.runs.{name}: folds.scheme: corpora trains on the other corpora; name them in soz.joined"
-        if run.finetuning.freeze_encoder and not run.pretraining.enabled:
-            why = "finetuning.freeze_encoder: true on pretraining.enabled: false keeps an encoder that never learnt"
-            yield f"soz.runs.{name}: {why}; let one of them be otherwise"
+    common = list(_sections(soz, config))
+    yield from (f"soz.{problem}" for problem in common)
+    for name in soz.runs:  # what is wrong in the sections of soz itself is told once
+        yield from (f"soz.runs.{name}.{told}" for told in _sections(soz.of(name), config) if told not in common)
+
+
+def _sections(run: SozRun, config: Config) -> Iterator[str]:
+    """What does not go together in the sections that a run may change."""
+    if run.model.width % run.model.heads:
+        yield f"model.width: {run.model.width} is no multiple of model.heads, {run.model.heads}; change one of them"
+    if run.folds.scheme == "corpora" and not config.soz.joined:
+        yield "folds.scheme: corpora trains on the other corpora, and there is none; name them in soz.joined"
+    if run.finetuning.freeze_encoder and not run.pretraining.enabled:
+        why = "true on pretraining.enabled: false keeps an encoder that never learnt"
+        yield f"finetuning.freeze_encoder: {why}; let one of them be otherwise"
 
 
 def _beside(config: Config, named: list[tuple[str, str]]) -> Iterator[str]:
-    """Runs that are set beside soz.run: on its folds; those of its page ask of the same contacts, by the same labels."""
+    """Runs that are set beside soz.run: on its folds; on its page, asking of the same contacts, by the same labels."""
     soz = config.soz
     for where, name in named:
         run, own = soz.of(name), soz.of(soz.run)
