@@ -151,10 +151,19 @@ def mixed_shafts(soz: Floats, shafts: NDArray[np.str_]) -> int:
 
 
 def shuffle_p(A: Floats, soz: Floats, shuffled: Floats) -> dict[str, Floats]:
-    """One-sided p (…) of the source AUROC and of the lift of PAIRS, against `shuffled` labels (m, n)."""
+    """One-sided p (…) of the source AUROC and of the lift of PAIRS, against `shuffled` labels (m, n).
+
+    `source_auroc_null`: mean over the shuffles. `source_auroc_mean_p`: one p, of the mean over all graphs of A.
+    """
     G = lift(A)
     strength = key_strength(G)
-    made = {"source_auroc_p": _tail(known_auroc(strength, soz), _shuffled_auroc(strength, shuffled))}
+    sources, drawn = known_auroc(strength, soz), _shuffled_auroc(strength, shuffled)
+    together = _tail(nan_mean(sources.reshape(-1), axis=-1), nan_mean(drawn.reshape(len(drawn), -1), axis=-1))
+    made = {
+        "source_auroc_p": _tail(sources, drawn),
+        "source_auroc_null": drawn.mean(axis=0),
+        "source_auroc_mean_p": np.broadcast_to(together, sources.shape),
+    }
     lifts, null = pair_lifts(G, soz), shuffled_lifts(G, shuffled)
     for number, pair in enumerate(PAIRS):
         made[f"lift_{pair}_p"] = _tail(lifts[..., number], null[..., number])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.metrics.clip_metrics import auroc
-from pipeline.metrics.soz_contacts import CONDITIONS
+from pipeline.metrics.soz_contacts import BOTH, CONDITIONS
 from pipeline.metrics.soz_ranking import RANKING, ranking_metrics
 
 COUNTS = ("n_contacts", "n_soz", "prevalence")
@@ -19,6 +19,7 @@ KEYS = ["seed", "patient", "fold", "condition", "metric"]
 UNLABELLED = "no contact is labelled"
 ONE_CLASS = "the scored contacts are of one class"
 NO_CLIP = "no clip of this condition"
+NOT_JUDGED = "the run is trained on and judged by the other condition alone"
 NO_SCORE = "no score for any contact"
 NO_RESECTION = "no contact is known to be resected"
 NO_PLACE = "coordinates are unknown"
@@ -26,10 +27,13 @@ NO_PROBABILITY = "the score is no probability"
 PLACE = ["x_mm", "y_mm", "z_mm"]
 
 
-def patient_rows(contacts: pd.DataFrame, patients: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+def patient_rows(
+    contacts: pd.DataFrame, patients: pd.DataFrame, places: pd.DataFrame, *, judged: str = BOTH
+) -> pd.DataFrame:
     """Columns KEYS, value, reason: of one system's `contacts` (soz_contacts.contact_scores).
 
-    patients: patient, fold of everybody who is tested; places: patient, channel, x_mm, y_mm, z_mm.
+    patients: patient, fold of everybody who is tested; places: patient, channel, x_mm, y_mm, z_mm. judged: the
+    condition whose clips the system was given, or BOTH.
     """
     table = contacts.merge(places[["patient", "channel", *PLACE]], on=["patient", "channel"], how="left")
     seeds: Sequence[int] = sorted(set(contacts["seed"])) or [0]
@@ -40,10 +44,16 @@ def patient_rows(contacts: pd.DataFrame, patients: pd.DataFrame, places: pd.Data
         for patient, fold in patients[["patient", "fold"]].itertuples(index=False):
             for condition in CONDITIONS:
                 own = groups.get((seed, patient, condition))
-                absent = NO_CLIP if patient in scored else NO_SCORE
+                absent = _why_absent(patient in scored, condition, judged)
                 found = _absent(absent) if own is None else _values(own)
                 rows += [(seed, patient, fold, condition, name, *found[name]) for name in found]
     return pd.DataFrame(rows, columns=[*KEYS, "value", "reason"])
+
+
+def _why_absent(scored: bool, condition: str, judged: str) -> str:
+    if not scored:
+        return NO_SCORE
+    return NO_CLIP if judged in (BOTH, condition) else NOT_JUDGED
 
 
 def _absent(why: str) -> dict[str, tuple[float, str]]:

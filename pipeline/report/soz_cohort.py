@@ -12,6 +12,7 @@ from pipeline.metrics.soz_contacts import BOTH
 from pipeline.metrics.soz_evaluation import ALL, MODEL
 from pipeline.report.soz_channels import read_run
 from pipeline.report.tables import records
+from pipeline.settings.soz import SozEvaluation
 from pipeline.store import read_json, read_table, read_tables
 
 Rows = dict[str, dict[str, Any]]  # one row a metric
@@ -55,6 +56,11 @@ class CohortResults:
         return table[chosen]
 
     @property
+    def evaluation(self) -> SozEvaluation:
+        """What the run was evaluated with."""
+        return SozEvaluation.model_validate(self.summary["evaluation"])
+
+    @property
     def abstained(self) -> dict[str, str]:
         """By patient with a scored contact, why the models say nothing; empty where they answer."""
         scored = set(self.channels.loc[self.channels["p_cal"].notna(), "patient"])
@@ -94,33 +100,24 @@ def by_metric(table: pd.DataFrame) -> Rows:
 
 
 def against_half(value: float, low: float, high: float) -> str:
-    """What an interval of an AUROC says of chance, in words; every outcome has its own."""
+    """What an interval of an AUROC says of 0.5, in words; every outcome has its own. It is no test (docs/soz.md)."""
     if not np.isfinite(value):
         return "undefined"
     if not (np.isfinite(low) and np.isfinite(high)):
         return "without an interval: nothing follows"
     if low > 0.5:
-        return "above chance: the interval lies above 0.5"
+        return "the interval lies above 0.5"
     if high < 0.5:
-        return "below chance: the interval lies below 0.5"
-    return "not told from chance: the interval holds 0.5"
+        return "the interval lies below 0.5"
+    return "not told from 0.5: the interval holds it"
 
 
-def attention_rows(measures: pd.DataFrame) -> pd.DataFrame:
-    """condition, graph, source_auroc (mean over layers, heads and seeds, then over patients), n_patients."""
-    if measures.empty:
-        return pd.DataFrame(columns=["condition", "graph", "source_auroc", "n_patients"])
-    known = measures[measures["source_auroc"].notna()]
-    per_patient = known.groupby(["condition", "graph", "patient"], sort=True)["source_auroc"].mean().reset_index()
-    grouped = per_patient.groupby(["condition", "graph"], sort=True)["source_auroc"]
-    return grouped.agg(source_auroc="mean", n_patients="size").reset_index()
-
-
-def faithfulness_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """kind: clips that were tested, clips that failed, their share, mean value and mean of the null."""
-    judged = table[table["failed"].notna()].astype({"failed": "int64"})
-    grouped = judged.groupby("kind", sort=True)
-    return grouped.agg(
-        clips=("clip", "size"), failed=("failed", "sum"), share=("failed", "mean"), value=("value", "mean"),
-        null=("null_mean", "mean"),
-    ).reset_index()  # fmt: skip
+def against_other(row: dict[str, Any], confidence: float) -> str:
+    """What a paired difference of comparisons.parquet says, by its interval and by Holm's p; both must agree."""
+    if not (np.isfinite(row["low"]) and np.isfinite(row["high"])):
+        return "no interval: nothing follows"
+    if row["low"] <= 0 <= row["high"]:
+        return "not told apart"
+    if not row["p_holm"] < 1 - confidence:
+        return "not told apart after Holm"
+    return "the model is higher" if row["low"] > 0 else "the model is lower"

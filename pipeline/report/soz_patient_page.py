@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.findings import CODES, REMEDIES
+from pipeline.metrics.soz_contacts import BOTH
 from pipeline.report.blocks import Block, Links, Note, Points, Section, Table, Text, cell, table_of, with_interval
 from pipeline.report.page import Page
 from pipeline.report.picture import plural
@@ -141,8 +142,11 @@ def _seizures(found: PatientResults, look: dict[str, Any]) -> tuple[Section, lis
     blocks: list[Block] = [
         Text(f"Judged by {plural(ictal, 'ictal clip')} and {plural(interictal, 'interictal clip')}.")
     ]
+    judged = next((str(card["settings"]["finetuning"]["conditions"]) for card in found.cards), BOTH)
     missing = [name for name, count in (("ictal", ictal), ("interictal", interictal)) if not count]
-    if missing:
+    if judged != BOTH:
+        blocks.append(Note(f"This run is trained on and judged by {judged} clips alone; others were not looked at."))
+    elif missing:
         blocks.append(Note(f"There is no {missing[0]} clip: the ranking rests on the other condition alone."))
     onset = onset_picture(found.channels, found.clips, p, clip_s=CLIP_S, **look)
     if onset is not None:
@@ -156,10 +160,10 @@ def _seizures(found: PatientResults, look: dict[str, Any]) -> tuple[Section, lis
 
 def _maps(found: PatientResults, look: dict[str, Any]) -> tuple[Section, list[Shown]]:
     if found.shown_clip is None:
-        return Section("maps", "Wavelet packets", [Note("No scored clip has a usable contact.")]), []
+        return Section("maps", "Energy by band and second", [Note("No scored clip has a usable contact.")]), []
     made = [picture(found.channels, found.shown_clip, **look) for picture in (maps_picture, profile_picture)]
     blocks = [*made[0].blocks(caption="Maps"), *made[1].blocks(caption="Bands of every contact")]
-    return Section("maps", "Wavelet packets", blocks), made
+    return Section("maps", "Energy by band and second", blocks), made
 
 
 def _graphs(found: PatientResults, look: dict[str, Any]) -> tuple[Section, list[Shown]]:

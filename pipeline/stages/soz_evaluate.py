@@ -48,6 +48,11 @@ class Models:
     cards: dict[tuple[int, int], dict[str, Any]]
 
     @property
+    def conditions(self) -> str:
+        """The condition whose clips they were trained on and judge by, or BOTH."""
+        return str(next(iter(self.cards.values()))["settings"]["finetuning"]["conditions"])
+
+    @property
     def hashes(self) -> dict[int, str]:
         """model_hash of each fold, comma-joined over seeds."""
         folds = sorted({fold for fold, _ in self.cards})
@@ -133,7 +138,8 @@ def main() -> None:
     scores = {MODEL: contact_scores(models.predictions, models.calibrators), **others, **baselines}
     places = place_table(index, scores[MODEL])
     places = places[places["patient"].isin(facts["patient"])]
-    rows = {name: patient_rows(own, facts, places) for name, own in scores.items()}
+    judged = {MODEL: models.conditions}
+    rows = {name: patient_rows(own, facts, places, judged=judged.get(name, BOTH)) for name, own in scores.items()}
     metrics = metrics_table(rows, scores, facts, settings.evaluation)
     channels = contact_table(models, scores[MODEL], places, facts, settings.evaluation)
     summary = cohort_summary(
@@ -220,6 +226,7 @@ def provenance(models: Models, folds: pd.DataFrame) -> dict[str, Any]:
     parts = folds.groupby(["fold", "part"]).size()
     return {
         "seeds": sorted({seed for _, seed in models.cards}),
+        "conditions": models.conditions,
         "folds": {
             "hash": fold_hash(folds),
             "folds": [

@@ -112,7 +112,9 @@ def graphs_of(fact: Fact, condition: str) -> PatientGraphs:
     return PatientGraphs(fact.name, condition, contacts.reset_index(drop=True), 1, A, np.zeros_like(A), A[0, 0])
 
 
-def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int = LAYERS) -> PatientFiles:
+def write_results(
+    root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int = LAYERS, conditions: str = BOTH
+) -> PatientFiles:
     """All files that the page of a patient reads."""
     root.mkdir(parents=True, exist_ok=True)
     paths: dict[str, list[Path]] = {name: [] for name in ("predictions", "cards", "attention", "shafts")}
@@ -123,8 +125,9 @@ def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int
             folder.mkdir(parents=True, exist_ok=True)
             none = predictions_of(PATIENTS[0], seed).head(0)
             table = pd.concat([predictions_of(fact, seed) for fact in own if fact.phases] or [none])
+            table = table[(table["condition"] == conditions) | (conditions == BOTH)]
             parts.append(table)
-            _write_model(folder, facts, table, fold=fold, seed=seed, layers=layers)
+            _write_model(folder, facts, table, fold=fold, seed=seed, layers=layers, conditions=conditions)
             for name, ending in (("predictions", "parquet"), ("cards", "json"), ("attention", "zarr.zip"),
                                  ("shafts", "parquet")):  # fmt: skip
                 paths[name].append(folder / f"{name}.{ending}")
@@ -134,7 +137,7 @@ def write_results(root: Path, *, facts: tuple[Fact, ...] = PATIENTS, layers: int
 
 
 def _write_model(
-    folder: Path, facts: tuple[Fact, ...], table: pd.DataFrame, *, fold: int, seed: int, layers: int
+    folder: Path, facts: tuple[Fact, ...], table: pd.DataFrame, *, fold: int, seed: int, layers: int, conditions: str
 ) -> None:
     own, types = [fact for fact in facts if fact.fold == fold], {"soz": "boolean", "resected": "boolean"}
     write_table(folder / "predictions.parquet", table.astype(types).reset_index(drop=True))
@@ -143,7 +146,7 @@ def _write_model(
     card = {
         "fold": fold, "seed": seed, "threshold": 0.4, "calibrator": CALIBRATOR, "fold_hash": hash_of_fold,
         "model_hash": f"{seed}" * 32, "patients": {"train": [], "inner": [], "test": [fact.name for fact in own]},
-        "settings": {"model": {"layers": layers}}, "parameters": 7,
+        "settings": {"model": {"layers": layers}, "finetuning": {"conditions": conditions}}, "parameters": 7,
     }  # fmt: skip
     write_json(folder / "cards.json", card)
     drawn = (
@@ -258,14 +261,29 @@ def evaluation_options(root: Path, files: PatientFiles, facts: tuple[Fact, ...] 
 
 def cohort_options(root: Path, files: PatientFiles) -> dict[str, Any]:
     """Options of the stage soz_cohort_page on what soz_evaluate wrote; writes measures of attention."""
-    about = {"patient": "P1", "condition": "ictal", "graph": "attention", "layer": 0, "head": 0, "source_auroc": 0.7}
-    write_table(root / "measures.parquet", pd.DataFrame([about, about | {"graph": "untrained", "source_auroc": 0.5}]))
-    hidden = {"patient": "P1", "condition": "ictal", "clip": "c", "value": 0.1, "null_mean": 0.0}
-    kinds = {"rollout": True, "largest": False, "shaft": None}
-    rows = [hidden | {"kind": kind, "failed": failed} for kind, failed in kinds.items()]
+    write_table(root / "measures.parquet", measures_of())
+    hidden = {"condition": "ictal", "value": 0.1, "null_mean": 0.0}
+    tested = [("P1", "rollout", [True, True, True, False]), ("P3", "rollout", [False]), ("P1", "largest", [False]),
+              ("P1", "shaft", [None])]  # fmt: skip
+    rows = [hidden | {"patient": patient, "kind": kind, "clip": f"{patient}@{number}", "failed": failed}
+            for patient, kind, results in tested for number, failed in enumerate(results)]  # fmt: skip
     write_table(root / "faithfulness.parquet", pd.DataFrame(rows).astype({"failed": "boolean"}))
     one = {name: root / f"{name}.parquet" for name in ("metrics", "comparisons", "folds", "measures", "faithfulness")}
     return one | {
         "channels": root / "channel_soz.tsv", "summary": root / "cohort.json", "patients": list(files.patients),
         "recordings": list(files.recordings), "ablations": root / "ablations.tsv", "out": root / "index.html",
     }  # fmt: skip
+
+
+def measures_of() -> pd.DataFrame:
+    """Measures of attention of two patients, seeds and heads; P3 has no shaft of both classes."""
+    rows = [
+        {"patient": patient, "condition": "ictal", "graph": graph, "layer": 0, "head": head, "seed": seed,
+         "mixed_shafts": mixed, "source_auroc": source + 0.1 * head, "source_auroc_null": null,
+         "source_auroc_mean_p": p}
+        for graph, source in (("attention", 0.6), ("untrained", 0.4))
+        for patient, mixed, null in (("P1", 2, 0.5), ("P3", 0, 0.9))
+        for seed, p in ((0, 0.01), (1, 0.3))
+        for head in (0, 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,7 +1,9 @@
 """Pages of the SOZ arm on made-up results: what they must carry, and what they must not say in any outcome."""
 
 import html
+import io
 import json
+import logging
 import re
 import sys
 from dataclasses import replace
@@ -12,24 +14,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from soz_inputs import PATIENTS, REPORT, Fact, cohort_options, evaluation_options, write_results
+from matplotlib.figure import Figure
+from PIL import Image
+from soz_inputs import PATIENTS, REPORT, Fact, cohort_options, evaluation_options, measures_of, write_results
 
 from pipeline.report.soz_channels import UnfitChannels, answer, read_run
-from pipeline.report.soz_cohort import against_half
+from pipeline.report.soz_cohort import against_half, against_other
+from pipeline.report.soz_dependence import hidden_rows, source_rows
 from pipeline.report.soz_left_out import over_models
 from pipeline.report.soz_patient import PatientFiles, read_patient
 from pipeline.report.soz_seizures import clip_table
+from pipeline.settings.soz import SozEvaluation
 from pipeline.stages import command, soz_cohort_page, soz_evaluate, soz_patient_page
-from pipeline.store import read_table
+from pipeline.store import read_table, write_json
 from pipeline.training.soz_abstention import ABSTAINED
 from tests.metrics.soz_predictions import evaluation_settings
 
 PAGE = {"corpus": "made-up", "run": "main", "synthetic": True, "report": REPORT}
 EVALUATION = evaluation_settings(bootstrap=60, confidence=0.95, seed=0)
+EVALUATED = SozEvaluation.model_validate(EVALUATION["evaluation"])
 
 
 def call(patch: pytest.MonkeyPatch, stage: Any, settings: dict[str, Any], options: dict[str, Any]) -> None:
     """Run a stage's `main`; lists become several values."""
+    logging.getLogger("ictograph").handlers.clear()
     line = ["stage", "--settings", json.dumps(settings)]
     for name, value in options.items():
         line += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
@@ -63,18 +71,38 @@ def words(path: Path) -> Words:
     return found
 
 
+def leave_white(patch: pytest.MonkeyPatch) -> None:
+    """Pictures are laid out and not drawn, which takes most of the time: what is written is one white dot."""
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1), "white").save(dot, "PNG")
+    patch.setattr(Figure, "savefig", lambda self, file, **options: file.write(dot.getvalue()))
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only slow tests draw."""
+    if request.node.get_closest_marker("slow") is None:
+        leave_white(monkeypatch)
+
+
+def build(patch: pytest.MonkeyPatch, root: Path) -> PatientFiles:
+    """Files of all made-up patients, evaluated, with every page."""
+    files = write_results(root)
+    call(patch, soz_evaluate, EVALUATION, evaluation_options(root, files))
+    for fact in PATIENTS:
+        options = vars(files) | {"patient": fact.name, "out": root / "pages" / f"{fact.name}.html"}
+        call(patch, soz_patient_page, PAGE, options)
+    call(patch, soz_cohort_page, PAGE, cohort_options(root, files))
+    return files
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Root and files of all made-up patients, evaluated, with every page."""
+    """Root and files of all made-up patients; pictures are not drawn."""
     root = tmp_path_factory.mktemp("soz")
-    files = write_results(root)
     with pytest.MonkeyPatch.context() as patch:
-        call(patch, soz_evaluate, EVALUATION, evaluation_options(root, files))
-        for fact in PATIENTS:
-            options = vars(files) | {"patient": fact.name, "out": root / "pages" / f"{fact.name}.html"}
-            call(patch, soz_patient_page, PAGE, options)
-        call(patch, soz_cohort_page, PAGE, cohort_options(root, files))
-    return root, files
+        leave_white(patch)
+        return root, build(patch, root)
 
 
 def page(made: Any, name: str) -> Words:
@@ -110,7 +138,7 @@ def test_links_of_the_pages_lead_to_files_that_the_pages_wrote(made: Any) -> Non
 
 def test_the_patient_who_was_found_has_all_sections(made: Any) -> None:
     found = page(made, "P1").text
-    for part in ("What the models say", "Where", "Seizure by seizure", "Wavelet packets", "Attention",
+    for part in ("What the models say", "Where", "Seizure by seizure", "Energy by band and second", "Attention",
                  "Without one shaft", "Checks", "Provenance"):  # fmt: skip
         assert part in found
     assert "Of the 2 contacts of the highest ranks, as many as are marked, 2 are marked." in found
@@ -160,7 +188,9 @@ def test_findings_are_escaped_and_say_what_to_do(made: Any) -> None:
 
 def test_the_cohort_says_who_is_left_out_and_nothing_of_accuracy(made: Any) -> None:
     found = page(made, "cohort").text
-    assert "not told from chance: the interval holds 0.5" in found
+    why = "without an interval: nothing follows (fewer than 6 patients have a value: no interval)"
+    assert f"mean over 2 patients: 0.500; {why}." in found
+    assert "they teach one another's models" in found
     assert "3 patients of 5 tested have no ranking score" in found
     for why in ("no contact is labelled", "the scored contacts are of one class", "no score for any contact"):
         assert why in found
@@ -184,19 +214,18 @@ def test_the_cohort_and_the_patients_pages_agree_on_who_is_abstained_of(made: An
         assert read_patient(made[1], fact.name).answer.abstained == silent[fact.name] or not fact.phases
 
 
-def test_pages_are_equal_when_built_again(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "P5.html"
-    call(monkeypatch, soz_patient_page, PAGE, vars(made[1]) | {"patient": "P5", "out": out})
-    assert out.read_bytes() == (made[0] / "pages" / "P5.html").read_bytes()
-
-
-def test_ablations_are_shown_where_they_are(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = ["value", "low", "high", "difference", "difference_low", "difference_high", "p_holm"]
-    rows = [{"run": "bipolar", "metric": "auroc", "n_patients": 2, "n_seeds": 2} | dict.fromkeys(columns, 0.25)]
-    pd.DataFrame(rows).to_csv(tmp_path / "ablations.tsv", sep="\t", index=False)
-    options = cohort_options(*made) | {"ablations": tmp_path / "ablations.tsv", "out": tmp_path / "index.html"}
-    call(monkeypatch, soz_cohort_page, PAGE, options)
-    assert "Differences in AUROC: bipolar +0.25." in (tmp_path / "index.html").read_text()
+@pytest.mark.slow
+def test_all_pictures_can_be_drawn_and_again_in_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = build(monkeypatch, tmp_path)
+    pictures = sorted(tmp_path.rglob("figures/*.png"))
+    assert len(pictures) > 30
+    for path in pictures:
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert min(pixels.shape) > 60
+        assert np.ptp(pixels) > 100, path
+    out = tmp_path / "again" / "P5.html"
+    call(monkeypatch, soz_patient_page, PAGE, vars(files) | {"patient": "P5", "out": out})
+    assert out.read_bytes() == (tmp_path / "pages" / "P5.html").read_bytes()
 
 
 def test_a_table_that_lacks_a_column_stops_in_plain_words(
@@ -218,6 +247,26 @@ def test_a_model_without_layers_says_so_instead_of_drawing(tmp_path: Path, monke
     assert "no shaft can matter" in found
     assert "there is no graph" in found
     assert "Who looks at whom" not in found
+
+
+def test_a_run_of_one_condition_says_so_and_denies_no_clip(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_results(tmp_path, facts=PATIENTS[:1], conditions="interictal")
+    call(monkeypatch, soz_patient_page, PAGE, vars(files) | {"patient": "P1", "out": tmp_path / "P1.html"})
+    found = words(tmp_path / "P1.html").text
+    assert "judged by interictal clips alone" in found
+    assert "There is no ictal clip" not in found
+    told = json.loads((made[0] / "cohort.json").read_text())
+    assert told["conditions"] == "both"
+    told["conditions"], told["made"]["tokens"]["montage"] = "interictal", "bipolar"
+    write_json(tmp_path / "cohort.json", told)
+    options = cohort_options(*made) | {"summary": tmp_path / "cohort.json", "out": tmp_path / "index.html"}
+    call(monkeypatch, soz_cohort_page, PAGE, options)
+    for own, there in ((tmp_path, True), (made[0], False)):
+        found = words(own / "index.html").text
+        assert ("judged by interictal clips alone" in found) is there
+        assert ("This run ranks pairs of contacts" in found) is there
 
 
 def test_real_recordings_bear_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,11 +302,50 @@ def test_two_seizures_of_one_recording_keep_their_own_baselines() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "said"),
-    [((0.7, 0.6, 0.8), "above"), ((0.3, 0.2, 0.4), "below"), ((0.5, 0.4, 0.6), "holds 0.5"), ((0.5, 0.5, 0.6), "holds"),
+    [((0.7, 0.6, 0.8), "above"), ((0.3, 0.2, 0.4), "below"), ((0.5, 0.4, 0.6), "holds it"), ((0.5, 0.5, 0.6), "holds"),
      ((0.9, np.nan, np.nan), "nothing follows"), ((np.nan, np.nan, np.nan), "undefined")],
 )  # fmt: skip
 def test_what_an_interval_says_of_chance(interval: tuple[float, float, float], said: str) -> None:
     assert said in against_half(*interval)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p_holm", "said"),
+    [(0.12, 0.23, 0.07, "not told apart after Holm"), (0.12, 0.23, 0.04, "the model is higher"),
+     (-0.3, -0.1, 0.04, "the model is lower"), (-0.3, -0.1, 0.06, "not told apart after Holm"),
+     (-0.1, 0.2, 0.01, "not told apart"), (0.0, 0.2, 0.01, "not told apart"), (np.nan, np.nan, 0.01, "nothing follows"),
+     (0.1, 0.2, np.nan, "not told apart after Holm")],
+)  # fmt: skip
+def test_a_model_is_higher_only_after_holm(low: float, high: float, p_holm: float, said: str) -> None:
+    row = {"low": low, "high": high, "p_holm": p_holm}
+    assert against_other(row, 0.95).endswith(said)
+
+
+def test_sources_are_one_value_a_patient_beside_labels_exchanged_within_shafts() -> None:
+    found = source_rows(measures_of(), EVALUATED).set_index("graph")
+    own = found.loc["attention"]
+    assert (own["n_patients"], own["n_mixed"]) == (2, 1)
+    assert own["value"] == pytest.approx(0.65)
+    assert own["null"] == 0.5  # of P1 alone: P3 has no shaft of both classes
+    assert own["above"] == pytest.approx(0.15)
+    assert own["beyond"] == 0.5  # one of its two seeds
+    assert found.loc["untrained", "above"] == pytest.approx(-0.05)
+    many = pd.concat([measures_of().assign(patient=lambda table, k=k: table["patient"] + f"-{k}") for k in range(7)])
+    many["source_auroc"] += np.random.default_rng(0).normal(0, 0.05, len(many))
+    wide = source_rows(many, EVALUATED).set_index("graph").loc["attention"]
+    assert (wide["n_patients"], wide["n_mixed"]) == (14, 7)
+    assert wide["above_low"] < wide["above"] < wide["above_high"]
+    difference = measures_of().drop(columns=["source_auroc_null", "source_auroc_mean_p"])
+    mixed = pd.concat([measures_of(), difference.assign(condition="ictal-interictal")])
+    assert np.isnan(source_rows(mixed, EVALUATED).set_index("condition").loc["ictal-interictal", "beyond"]).all()
+    assert source_rows(measures_of().head(0), EVALUATED).empty
+
+
+def test_of_hidden_contacts_a_patient_counts_once(made: Any) -> None:
+    found = hidden_rows(read_table(made[0] / "faithfulness.parquet"), EVALUATED).set_index("kind")
+    assert list(found.index) == ["largest", "rollout"]
+    assert found.loc["rollout", "failed"] == pytest.approx((3 / 4 + 0) / 2)  # of five clips three failed
+    assert found.loc["rollout", ["n_patients", "clips"]].tolist() == [2, 5]
 
 
 @pytest.mark.parametrize(
