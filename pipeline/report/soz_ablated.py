@@ -30,7 +30,7 @@ def ablations(found: CohortResults, run: str, look: dict[str, Any]) -> tuple[Sec
     if why := unfit(found, run):
         return Section("ablations", "Ablations", [Note(why)]), []
     assert found.ablations is not None
-    table = found.ablations.fillna({"reason": ""})
+    table = found.ablations.fillna({"reason": "–"})
     ranked_alike = _ranked_alike(table)
     picture = ablation_picture(table[~table["run"].isin(ranked_alike)], reference=run, **look)
     blocks: list[Block] = [] if picture is None else picture.blocks(caption="Differences in AUROC")

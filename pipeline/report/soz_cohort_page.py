@@ -222,7 +222,7 @@ def _outcome(found: CohortResults) -> Section:
     ]
     heads = ["share or score", "everybody [interval], n", *(f"outcome {level}" for level in by_level)]
     told = [
-        [words, _interval_cell(table, name), against_half(*(row[key] for key in ("value", "low", "high")))]
+        [words, _interval_cell(table, name), row["reason"] or against_half(row["value"], row["low"], row["high"])]
         for name, words in OUTCOME.items()
         if (row := table.get(name))
     ]

@@ -21,8 +21,10 @@ from pipeline.settings.soz import SozEvaluation
 from pipeline.stages import command
 from pipeline.store import read_table, write_tsv
 
-COLUMNS = ["run", "reference_run", "metric", "value", "low", "high", "reference", "difference", "difference_low",
-           "difference_high", "p", "p_holm", "n_comparisons", "n_patients", "n_differ", "n_seeds", "reason"]  # fmt: skip
+COLUMNS = [
+    "run", "reference_run", "metric", "value", "low", "high", "reference", "difference", "difference_low",
+    "difference_high", "p", "p_holm", "n_comparisons", "n_patients", "n_differ", "n_seeds", "reason",
+]  # fmt: skip
 Difference = dict[str, Any]
 
 

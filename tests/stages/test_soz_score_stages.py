@@ -259,14 +259,8 @@ def test_a_missing_model_stops(scored: tuple[dict[str, Any], Path], tmp_path: Pa
 def ablated(root: Path) -> dict[str, list[Path]]:
     """Metrics and contacts of a run, of one without effect, of itself, of itself with another calibrator, of fewer."""
     found: dict[str, list[Path]] = {"metrics": [], "contacts": []}
-    for name, effect, n in (
-        ("main", 2.0, 8),
-        ("weak", 0.0, 8),
-        ("again", 2.0, 8),
-        ("platt", 2.0, 8),
-        ("fewer", 2.0, 7),
-    ):
-        made = written(root / name, effect=effect, n=n)
+    for name in ("main", "weak", "again", "platt", "fewer"):
+        made = written(root / name, effect=0.0 if name == "weak" else 2.0, n=7 if name == "fewer" else 8)
         if name == "platt":
             for path in made["cards"]:
                 write_json(path, read_json(path) | {"calibrator": IDENTITY | {"kind": "platt", "intercept": -2.0}})
@@ -299,8 +293,8 @@ def test_ablations_are_paired_on_the_same_folds(tmp_path: Path) -> None:
     calibration = table.loc[("platt", "ece_cal")]
     assert np.isfinite(calibration["difference_low"])
     assert np.isnan(calibration["p"])
+    last = {name: [*paths[:3], paths[4]] for name, paths in files.items()}
     with pytest.raises(StageError, match="P07"):
-        last = {name: [*paths[:3], paths[4]] for name, paths in files.items()}
         call(soz_ablations, settings, **last, out=tmp_path / "x.tsv")
     with pytest.raises(StageError, match="2 metrics files for 4 runs"):
         call(soz_ablations, settings, metrics=files["metrics"][:2], contacts=chosen["contacts"], out=tmp_path / "x.tsv")
