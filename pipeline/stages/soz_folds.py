@@ -24,6 +24,9 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("recordings", "contacts", "patients"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    parser.add_argument(
+        "--listed", nargs="*", default=[], help="patients or corpora with a planned fold each"
+    )
     parser.add_argument("--folds", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True, help="folds.json")
     arguments = parser.parse_args()
@@ -31,7 +34,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings).folds
     tables = [read_tables(paths) for paths in (arguments.recordings, arguments.contacts, arguments.patients)]
     patients = patient_table(*tables)
-    folds = deal_folds(patients, settings)
+    folds = deal_folds(patients, settings, listed=arguments.listed)
     told = summary(folds, settings, patients)
     write_table(arguments.folds, folds)
     write_json(arguments.summary, told)

@@ -59,12 +59,14 @@ def _both_classes(contacts: pd.DataFrame, labels: pd.Series) -> set[str]:
     return set(counts.index[counts == 2])
 
 
-def deal_folds(patients: pd.DataFrame, settings: SozFolds) -> pd.DataFrame:
+def deal_folds(patients: pd.DataFrame, settings: SozFolds, *, listed: Sequence[str] = ()) -> pd.DataFrame:
     """All folds, columns COLUMNS: in each of them every patient is of one part, or (scheme corpora) left out.
 
-    Raises CorpusError where there are too few patients, or none that teach.
+    `listed`: the patients, or corpora, for each of which a fold was planned by what lies on disk (schemes patients and
+    corpora). Raises CorpusError where one of them cannot be tested, there are too few patients, or none that teach.
     """
     tests = _outer(patients, settings)
+    _check_planned(patients, tests, settings, listed)
     rows = [row for fold, tested in enumerate(tests) for row in _fold(patients, tested, fold, settings)]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     check_disjoint(table)
@@ -82,6 +84,23 @@ def _outer(patients: pd.DataFrame, settings: SozFolds) -> list[set[str]]:
     if settings.scheme == "patients":
         return [{name} for name in sorted(names)]
     return [set(names[fold::count]) for fold in range(count)]
+
+
+def _check_planned(
+    patients: pd.DataFrame, tests: Sequence[set[str]], settings: SozFolds, listed: Sequence[str]
+) -> None:
+    """Raise CorpusError for a fold that was planned and has nobody to test: its models would never come to be."""
+    of = {"patients": "patient", "corpora": "corpus"}.get(settings.scheme)
+    if of is None or not listed:
+        return
+    tested = patients[patients["patient"].isin(set().union(*tests))]
+    if missing := sorted(set(listed) - set(tested[of])):
+        why = "no recording of it can be used" if of == "patient" else "no patient of it alone has a usable recording"
+        raise CorpusError(
+            f"{of} {missing[0]}: {why}, and soz.folds.scheme: {settings.scheme} plans a fold for each {of} "
+            f"({len(missing)} such: {', '.join(missing[:8])}); mend the recordings (see the findings of soz_index), or "
+            + ("move its folder away" if of == "patient" else "take it out of soz.joined")
+        )
 
 
 def _by_corpus(patients: pd.DataFrame) -> list[set[str]]:

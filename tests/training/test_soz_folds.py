@@ -115,6 +115,21 @@ def test_one_patient_left_out() -> None:
     assert all(len(members(table, fold)["train"]) + len(members(table, fold)["inner"]) == 6 for fold in range(7))
 
 
+def test_a_planned_fold_that_nobody_can_be_tested_in_stops_before_any_training() -> None:
+    """One patient all of whose recordings were refused: the index has none, and the plan counts a fold."""
+    patients = cohort({("SEEG", "good"): 5})
+    names = patients["patient"].tolist()
+    whole = deal_folds(patients, settings(scheme="patients"), listed=names)
+    assert whole["fold"].nunique() == 5
+    with pytest.raises(CorpusError, match=rf"patient {names[2]}: no recording .* move its folder away"):
+        deal_folds(patients[patients["patient"] != names[2]], settings(scheme="patients"), listed=names)
+    two = pd.concat([patients, cohort({("SEEG", "good"): 5}, corpus="nih", first=50)], ignore_index=True)
+    assert deal_folds(two, settings(scheme="corpora"), listed=["hup", "nih"])["fold"].nunique() == 2
+    with pytest.raises(CorpusError, match=r"corpus umc: .* take it out of soz.joined"):
+        deal_folds(two, settings(scheme="corpora"), listed=["hup", "nih", "umc"])
+    deal_folds(patients.iloc[1:], settings(outer=2), listed=[])  # grouped: nobody's fold is planned by name
+
+
 def test_across_corpora_nobody_of_the_tested_corpus_teaches_and_shared_patients_are_not_tested() -> None:
     first = cohort({("SEEG", "good"): 4}, corpus="a")
     second = cohort({("ECOG", "good"): 4}, corpus="b", first=10)

@@ -234,6 +234,17 @@ def test_there_are_as_many_folds_as_the_scheme_says() -> None:
     assert {path.split("/")[1] for path in both.tokens("main")["tokens"]} == {"synthetic-ieeg", "synthetic-ieeg-2"}
 
 
+def test_folds_are_told_whom_the_plan_counted() -> None:
+    for scheme, names in (("patients", inputs(configured()).patients()), ("corpora", ["synthetic-ieeg", "twin"])):
+        twin = {"twin": {"like": "synthetic-ieeg", "simulate": {"seed": 2}}}
+        joined = {"twin": "ds004100"} if scheme == "corpora" else {}
+        made = inputs(configured({"runs": {"mine": {"folds": {"scheme": scheme}}}, "joined": joined}, corpora=twin))
+        dealt = soz.dealt_name(made.config, made.config.soz.of("mine").folds)
+        assert made.listed(Wildcards(dealt=dealt)) == "--listed " + " ".join(names)
+        assert len(made.fold_numbers("mine")) == len(names)
+        assert made.listed(Wildcards(dealt="")) == ""
+
+
 def test_the_page_of_the_chosen_run_alone_is_scored_beside_other_runs() -> None:
     made = inputs(configured({"seeds": [0, 1]}))
     own, other = (made.of_evaluate(of(made.config, run=run)) for run in ("main", "frozen"))

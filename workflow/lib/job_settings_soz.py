@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config
 from pipeline.settings.soz_data import SozTokens
-from workflow.lib.soz import compared_with, dealt_name, tokens_name
+from workflow.lib.soz import compared_with, dealing_of, tokens_name
 
 
 def soz_index(config: Config, corpus: str) -> dict[str, Any]:
@@ -38,11 +38,7 @@ def _tokens(config: Config, name: str) -> SozTokens:
 
 def soz_folds(config: Config, dealt: str) -> dict[str, Any]:
     """`dealt`: what the folds add to the name of their file (`dealt_name`)."""
-    for run in config.soz.runs:
-        folds = config.soz.of(run).folds
-        if dealt_name(config, folds) == dealt:
-            return {"folds": folds.model_copy(update={"labels": "soz"})}
-    raise SettingsError(f"folds{dealt}: no run of soz.runs deals its patients so")
+    return {"folds": dealing_of(config, dealt)}
 
 
 def soz_pretrain(config: Config, run: str, fold: int, seed: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.corpora.shards import read_manifest
 from pipeline.findings import CorpusError
 from pipeline.plugins import load_plugin
-from pipeline.settings.base import Section
+from pipeline.settings.base import Section, SettingsError
 from pipeline.settings.config import Config
 from pipeline.settings.soz import SozFolds
 from pipeline.settings.soz_data import SozTokens
@@ -63,6 +63,15 @@ def dealt_name(config: Config, folds: SozFolds) -> str:
 def compared_with(config: Config, run: str) -> list[str]:
     """The runs that stand beside a run among its baselines: soz.compared beside soz.run, none beside any other."""
     return list(config.soz.compared) if run == config.soz.run else []
+
+
+def dealing_of(config: Config, dealt: str) -> SozFolds:
+    """The folds of the first run whose `dealt_name` this is. Raises SettingsError where there is none."""
+    for run in config.soz.runs:
+        folds = config.soz.of(run).folds
+        if dealt_name(config, folds) == dealt:
+            return _dealing(folds)
+    raise SettingsError(f"folds{dealt}: no run of soz.runs deals its patients so")
 
 
 def _dealing(folds: SozFolds) -> SozFolds:
@@ -178,9 +187,16 @@ class SozInputs:
     def fold_numbers(self, run: str) -> range:
         """The folds of a run: as many as soz.folds.outer, as patients, or as corpora."""
         folds = self.config.soz.of(run).folds
-        if folds.scheme == "grouped":
-            return range(folds.outer)
-        return range(len(self.patients()) if folds.scheme == "patients" else len(self.config.soz.corpora))
+        return range(folds.outer if folds.scheme == "grouped" else len(self._planned(folds.scheme)))
+
+    def _planned(self, scheme: str) -> list[str]:
+        """Whoever is tested in a fold of its own: each patient, or each corpus."""
+        return {"patients": self.patients, "corpora": lambda: sorted(self.config.soz.corpora)}[scheme]()
+
+    def listed(self, wildcards: Any) -> str:
+        """Option of `soz_folds`: whose folds are planned, so that one without a usable recording stops it early."""
+        scheme = dealing_of(self.config, wildcards.dealt).scheme
+        return "" if scheme == "grouped" else "--listed " + " ".join(self._planned(scheme))
 
     def models(self, run: str, name: str) -> list[str]:
         """A file of each fold and seed of a run."""

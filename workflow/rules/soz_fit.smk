@@ -16,11 +16,12 @@ rule soz_folds:
     params:
         settings=settings(job_settings_soz.soz_folds, "dealt"),
         code=code("soz_folds"),
+        listed=SOZ.listed,
     message:
         "{wildcards.corpus}: deal the patients into folds"
     shell:
         "python -m pipeline.stages.soz_folds --settings {params.settings:q} --code {params.code} --log {log}"
-        " --recordings {input.recordings} --contacts {input.contacts} --patients {input.patients}"
+        " {params.listed} --recordings {input.recordings} --contacts {input.contacts} --patients {input.patients}"
         " --folds {output.folds} --summary {output.summary}"
 
 
