@@ -143,6 +143,8 @@ def _baselines(found: CohortResults, look: dict[str, Any]) -> tuple[Section, lis
     blocks: list[Block] = [] if picture is None else picture.blocks(caption="The model and baselines")
     if picture is None:
         blocks.append(Note("No patient has both classes: nothing can be compared."))
+    if others := found.summary["compared"]:
+        blocks.append(Text(f"Runs of the same model with other settings, folds and seeds alike: {', '.join(others)}."))
     table = found.comparisons[found.comparisons["metric"].isin(COMPARED) & (found.comparisons["condition"] == BOTH)]
     confidence = found.evaluation.confidence
     rows = [
@@ -151,7 +153,7 @@ def _baselines(found: CohortResults, look: dict[str, Any]) -> tuple[Section, lis
         for row in records(table.fillna({"reason": ""}))
     ]  # fmt: skip
     if rows:
-        heads = ["baseline", "metric", "model less baseline", "p", "p (Holm)", "patients", "in words"]
+        heads = ["baseline or run", "metric", "model less this", "p", "p (Holm)", "patients", "in words"]
         blocks.append(Table("comparisons", "Paired differences, both conditions", heads, rows, frozenset({2, 3, 4, 5})))
     return Section("baselines", "Beside baselines on the same folds", blocks), [] if picture is None else [picture]
 

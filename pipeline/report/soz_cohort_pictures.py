@@ -40,7 +40,7 @@ def systems_picture(metrics: pd.DataFrame, *, synthetic: bool, dpi: int) -> Show
     n = int(own["n_patients"].iloc[0]) if len(own) else 0
     caption = (
         f"Mean over patients; bar: interval over patients and seeds. n = {plural(n, 'patient')} with both classes (the "
-        "model's). Round: the model, square: baselines on the same folds. Dotted: chance."
+        "model's). Round: the model, square: baselines and other runs on the same folds. Dotted: chance."
     )
     told = [f"{row['system']} {row['value']:.2f}" for row in records(rows[rows["metric"] == "auroc"])]
     table = rows[["system", "metric", "value", "low", "high", "n_patients", "n_excluded"]].reset_index(drop=True)

@@ -256,6 +256,7 @@ def evaluation_options(root: Path, files: PatientFiles, facts: tuple[Fact, ...] 
     write_table(root / "baselines.parquet", table.assign(baseline="noise", logit=noise, p_raw=np.nan, p_cal=np.nan))
     names = ("predictions", "cards", "contacts", "patients", "recordings", "findings")
     own = {name: getattr(files, name) for name in names}
+    own |= {"other-predictions": files.predictions, "other-cards": files.cards}  # a run that answers as this one does
     return own | {"baselines": root / "baselines.parquet", "folds": root / "folds.parquet", "out": root}
 
 

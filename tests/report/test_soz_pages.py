@@ -31,7 +31,7 @@ from pipeline.training.soz_abstention import ABSTAINED
 from tests.metrics.soz_predictions import evaluation_settings
 
 PAGE = {"corpus": "made-up", "run": "main", "synthetic": True, "report": REPORT}
-EVALUATION = evaluation_settings(bootstrap=60, confidence=0.95, seed=0)
+EVALUATION = evaluation_settings(bootstrap=60, confidence=0.95, seed=0) | {"compared": ["no-attention"]}
 EVALUATED = SozEvaluation.model_validate(EVALUATION["evaluation"])
 
 
@@ -199,6 +199,16 @@ def test_the_cohort_says_who_is_left_out_and_nothing_of_accuracy(made: Any) -> N
     hashes = json.loads((made[0] / "cohort.json").read_text())["folds"]
     assert hashes["hash"] in found
     assert all(fold["hash"] in found for fold in hashes["folds"])
+
+
+def test_other_runs_stand_in_the_picture_and_the_table_of_baselines(made: Any) -> None:
+    found = page(made, "cohort")
+    assert "Runs of the same model with other settings, folds and seeds alike: no-attention." in found.text
+    systems = next(image["alt"] for image in found.images if image["alt"].startswith("AUROC: "))
+    assert re.fullmatch(r"AUROC: (\w+ )?model 0\.\d\d.*no-attention 0\.\d\d.*", systems)
+    rows = re.findall(r"<tr>(.*?)</tr>", (made[0] / "index.html").read_text(), re.DOTALL)
+    own = [row for row in rows if "no-attention" in row and "the two never differ" in row]
+    assert len(own) >= 3  # AUROC, AUPRC, recall
 
 
 def test_the_gallery_is_of_the_lowest_scores_and_links_their_pages(made: Any) -> None:
