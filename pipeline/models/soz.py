@@ -54,6 +54,7 @@ class ContactEmbedder(nn.Module):
     """Tokens and statistics of one contact -> (d,); the same weights for every contact.
 
     A band that the recording cannot hold is silenced, and the contact is told so by `missing`: it is not a quiet band.
+    `missing` starts at 0, where it stays if no training patient lacks a band: a random vector would mean nothing.
     """
 
     def __init__(self, settings: SozModel, *, n_stats: int) -> None:
@@ -65,6 +66,7 @@ class ContactEmbedder(nn.Module):
         self.score = nn.Linear(d, 1)
         self.stats = nn.Linear(n_stats, d)
         self.missing = nn.Linear(BANDS, d, bias=False)
+        nn.init.zeros_(self.missing.weight)
         self.n_stats = n_stats
 
     def forward(self, tokens: Tensor, stats: Tensor, band_mask: Tensor) -> Tensor:

@@ -21,11 +21,16 @@ FARTHEST = 1e4  # intercepts looked at
 
 @dataclass(frozen=True)
 class Calibrator:
-    """p = sigmoid(slope logit + intercept); or, isotonic, the straight line through the points (x, y)."""
+    """From logits to probabilities, and what it was fitted on: `n_patients` inner patients, their contacts.
+
+    `temperature` (intercept 0) and `platt`: p = sigmoid(slope logit + intercept), slope > 0, so the order is kept.
+    `isotonic`: p rises from corner to corner (x, y) along straight lines and is constant beyond the outermost, so that
+    contacts may come to share one p. `kind` is not what was `asked` where too little could be fitted; `reason` says why.
+    """
 
     kind: Calibration
     asked: Calibration
-    reason: str  # why `kind` is not what was asked; empty where it is
+    reason: str  # empty where `kind` is what was asked, and could be fitted
     slope: float
     intercept: float
     x: tuple[float, ...]

@@ -7,7 +7,7 @@ Axes: r row (one channel of one clip), b clip, c channel, padded to the most of 
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,24 @@ class SozBatches:
 
 
 def load_clips(
-    tokens: Sequence[Path], rows: Sequence[Path], *, patients: Collection[str], labels: str, shifted: bool
+    tokens: Sequence[Path],
+    rows: Sequence[Path],
+    *,
+    patients: Collection[str],
+    labels: str,
+    shifted: bool,
+    pre_ictal: bool = True,
 ) -> SozData:
     """All clips of these patients from the shards' stores and tables of rows, sorted by patient and clip.
 
-    `labels`: `soz`, or `strict` (SOZ and resected). `shifted`: whether shifted copies are wanted, too.
+    `labels`: `soz`, or `strict` (SOZ and resected). `shifted`, `pre_ictal`: whether those clips are wanted, too.
     """
-    wanted = frozenset(patients)
-    found = [clip for pair in zip(tokens, rows, strict=True) for clip in _shard(*pair, wanted, shifted)]
+
+    def wanted(fact: dict[Any, Any]) -> bool:
+        return fact["patient"] in own and (shifted or not fact["shift"]) and (pre_ictal or fact["phase"] != "pre")
+
+    own = frozenset(patients)
+    found = [clip for pair in zip(tokens, rows, strict=True) for clip in _shard(*pair, wanted)]
     found.sort(key=lambda clip: (clip.facts["patient"], clip.facts["clip"]))
     lengths = np.array([len(clip.rows) for clip in found], np.int64)
     clips = pd.DataFrame([clip.facts for clip in found], columns=CLIP_COLUMNS)
@@ -203,7 +213,7 @@ class _Clip:
     band_mask: NDArray[np.bool_]
 
 
-def _shard(store: Path, rows: Path, patients: Collection[str], shifted: bool) -> Iterator[_Clip]:
+def _shard(store: Path, rows: Path, wanted: Callable[[dict[Any, Any]], bool]) -> Iterator[_Clip]:
     """The wanted clips of one shard that have a usable row."""
     table = read_table(rows)
     with reading_store(store) as group:
@@ -217,8 +227,7 @@ def _shard(store: Path, rows: Path, patients: Collection[str], shifted: bool) ->
     facts = {row["clip"]: row for row in first}
     for place, name in enumerate(names):
         fact, span = facts.get(name), slice(starts[place], starts[place] + lengths[place])
-        wanted = fact is not None and fact["patient"] in patients and (shifted or not fact["shift"])
-        if fact is not None and wanted and valid[span].any():
+        if fact is not None and wanted(fact) and valid[span].any():
             own = table.iloc[span].loc[valid[span], ROW_COLUMNS]
             yield _Clip(store, span.start, valid[span], fact, own, band_mask[place])
 

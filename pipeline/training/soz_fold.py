@@ -37,7 +37,10 @@ class Fold:
 
 
 def read_fold(inputs: Inputs, settings: SozJob, *, shifted: bool = True) -> Fold:
-    """Read what the training of this fold may see. Raises UnfitData where a part has no patient that teaches."""
+    """Read what the training of this fold may see. Raises UnfitData where a part has no patient that teaches.
+
+    Pre-ictal clips teach only a model that is told the phase: another would take them for ictal or interictal ones.
+    """
     table = read_table(inputs.folds)
     patients = members(table, settings.fold)
     teaching = {part: teachers(table, settings.fold, part, settings.labels) for part in ("train", "inner")}
@@ -48,7 +51,10 @@ def read_fold(inputs: Inputs, settings: SozJob, *, shifted: bool = True) -> Fold
                 "set soz.folds.outer or seed otherwise, or add labelled patients"
             )
     seen = [*teaching["train"], *teaching["inner"]]
-    data = load_clips(inputs.tokens, inputs.rows, patients=seen, labels=settings.labels, shifted=shifted)
+    data = load_clips(
+        inputs.tokens, inputs.rows, patients=seen, labels=settings.labels, shifted=shifted,
+        pre_ictal=settings.model.phase,
+    )  # fmt: skip
     if foreign := set(data.clips["patient"]) & set(patients["test"]):
         raise UnfitData(f"patient {min(foreign)} is tested in fold {settings.fold}: nothing may see it")
     own = table[table["fold"] == settings.fold]

@@ -223,6 +223,17 @@ def test_one_condition_alone(base: Trial, tmp_path: Path) -> None:
     assert set(table["condition"]) == {"interictal"}
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_pre_ictal_clips_teach_only_where_the_phase_is_told(base: Trial, told: bool) -> None:
+    settings = SozPretrainJob.model_validate(JOB | {"pretraining": PRETRAINING, "model": MODEL | {"phase": told}})
+    fold = read_fold(base.inputs, settings)
+    assert ("pre" in set(fold.data.clips["phase"])) == told
+    clips = load_clips(
+        base.files.tokens, base.files.rows, patients=fold.teaching["train"], labels="soz", shifted=False, pre_ictal=told
+    )
+    assert fold.scaler.n_rows == len(clips.rows)  # nor do they enter the normaliser
+
+
 def test_a_part_that_nobody_teaches_in_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     poor = [fact | {"outcome": "poor"} for fact in FACTS[:6]]
     with pytest.raises(UnfitData, match=r"fold 0: no train patient has contacts of both classes \(labels: strict\)"):
