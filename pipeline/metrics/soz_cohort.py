@@ -74,21 +74,21 @@ def _drawn_means(values: Floats, weights: Floats) -> Floats:
 def estimate_of(
     value: float, samples: Floats, n: int, settings: SozEvaluation, *, smallest: int | None = None
 ) -> Estimate:
-    """With the interval of samples (s, d), of n patients, of whom the `smallest` group that it rests on may be fewer.
+    """With the interval of samples (s, d), of n patients; `smallest`: how many the smaller of two groups has.
 
-    No interval where it rests on fewer than `fewest_patients`, or where all draws are alike.
+    No interval where they, or that group, are fewer than `fewest_patients`, or where all draws are alike.
     """
     if not np.isfinite(value):
         return Estimate(None, None, None, n, UNDEFINED)
-    rests_on, fewest = n if smallest is None else smallest, fewest_patients(settings.confidence)
-    if rests_on < fewest:
+    fewest = fewest_patients(settings.confidence)
+    if (n if smallest is None else smallest) < fewest:
         of = "patients have a value" if smallest is None else "patients are in one of the groups"
         return Estimate(value, None, None, n, f"fewer than {fewest} {of}: no interval")
     defined = samples[np.isfinite(samples)]
     if len(defined) and np.ptp(defined) < SAME:
         return Estimate(value, None, None, n, NO_SPREAD)
     drawn = over_drawn_seeds(samples, np.random.default_rng([settings.seed, 1]))
-    low, high = interval(drawn, expanded(settings.confidence, rests_on))
+    low, high = interval(drawn, expanded(settings.confidence, n))
     return Estimate(value, low, high, n, "" if low is not None else FEW_DRAWS)
 
 
@@ -114,7 +114,7 @@ def expanded(confidence: float, n: int) -> float:
 def separation(values: Floats, positive: NDArray[np.bool_], settings: SozEvaluation) -> Estimate:
     """AUROC by which patient values (s, p) tell two groups of patients apart, with the interval over patients.
 
-    The interval rests on the smaller group; there is none where the order is perfect.
+    No interval where one group is of a few, or the order is perfect: that happens by luck.
     """
     known = np.isfinite(values).all(axis=0)
     values, positive = values[:, known], positive[known]
