@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.features._soz_montage import joined_flags
 from pipeline.metrics.soz_contacts import BOTH, over_seeds, ranks
 
 USE = "Research use only. p is the probability that clinicians marked the contact as seizure onset zone; no diagnosis."
@@ -34,33 +35,41 @@ COLUMNS = {
     "resected": {"Description": "Resected", "Levels": {"1": "yes", "0": "no"}},
     "fold": {"Description": "Fold whose models tested the patient"},
     "model_hash": {"Description": "Digests of the models' weights, one a seed, comma-joined"},
-    "flags": {"Description": f"Checks that concern the contact; {NOT_SCORED}: no clip of it could be used"},
+    "flags": {
+        "Description": "Checks that concern the contact in any recording; flat: it does not move in some clip; "
+        f"{NOT_SCORED}: no clip of it could be used"
+    },
 }
 TEXT = ("shaft", "hemisphere", "region", "implant", "flags")
 
 
-def place_table(contacts: pd.DataFrame, channels: pd.DataFrame) -> pd.DataFrame:
+def place_table(contacts: pd.DataFrame, channels: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Facts of every scored channel and of every used contact without a score, one row a patient and channel.
 
-    contacts: the index's table; channels: patient, channel of what was scored. A bipolar channel `A-B` lies in the
-    middle of its contacts, and bears the flags of both; where pairs were scored, single contacts are left out.
+    contacts: the index's table; channels: patient, channel of what was scored; rows: patient, channel and flags of the
+    token store. Flags are those of any recording and clip. A bipolar channel `A-B` lies in the middle of its contacts,
+    and bears the flags of both; where pairs were scored, single contacts are left out.
     """
-    used = contacts.groupby(["patient", "channel"])["used"].transform("any")  # in one of its recordings
-    facts = contacts.assign(used=used).sort_values(["patient", "order", "recording"])
-    facts = facts.drop_duplicates(["patient", "channel"])
+    known = contacts.groupby(["patient", "channel"])
+    own = known["flags"].agg(lambda each: joined_flags(*each.fillna("")))
+    facts = contacts.assign(used=known["used"].transform("any")).sort_values(["patient", "order", "recording"])
+    facts = facts.drop_duplicates(["patient", "channel"]).drop(columns="flags").join(own, on=["patient", "channel"])
     by_name = {(row["patient"], row["channel"]): row for row in facts.to_dict("records")}
     scored = channels.drop_duplicates(["patient", "channel"])
-    paired, rows, done = set(), [], set()
+    paired, found, done = set(), [], set()
     for patient, channel in scored[["patient", "channel"]].itertuples(index=False):
         row = by_name.get((patient, channel)) or _pair(by_name, patient, channel)
         paired |= {patient} if (patient, channel) not in by_name else set()
-        rows.append(row | {"patient": patient, "channel": channel, "scored": True})
+        found.append(row | {"patient": patient, "channel": channel, "scored": True})
         done.add((patient, channel))
     for (patient, channel), row in by_name.items():
         if row["used"] and (patient, channel) not in done and patient not in paired:
-            rows.append(row | {"scored": False})
+            found.append(row | {"scored": False})
     names = ["patient", "channel", "shaft", "contact", "hemisphere", "x_mm", "y_mm", "z_mm", "region", "flags", "order"]
-    table = pd.DataFrame(rows, columns=[*names, "soz", "resected", "scored"])
+    table = pd.DataFrame(found, columns=[*names, "soz", "resected", "scored"])
+    of_clips = rows.groupby(["patient", "channel"])["flags"].agg(lambda each: joined_flags(*set(each.fillna(""))))
+    keys = zip(table["patient"], table["channel"], table["flags"], strict=True)
+    table["flags"] = [joined_flags(flags, of_clips.get((patient, channel), "")) for patient, channel, flags in keys]
     return table.sort_values(["patient", "order", "channel"], ignore_index=True)
 
 
@@ -71,8 +80,7 @@ def _pair(by_name: Mapping[Any, dict[Any, Any]], patient: str, channel: str) -> 
         one, other = (by_name.get((patient, name)) for name in (channel[:cut], channel[cut + 1 :]))
         if one is not None and other is not None:
             place = {name: (one[name] + other[name]) / 2 for name in ("x_mm", "y_mm", "z_mm")}
-            flags = {name for row in (one, other) for name in str(row["flags"] or "").split(",") if name}
-            return one | place | labels | {"flags": ",".join(sorted(flags))}
+            return one | place | labels | {"flags": joined_flags(one["flags"], other["flags"])}
     unknown = dict.fromkeys(("x_mm", "y_mm", "z_mm"), np.nan) | dict.fromkeys(("shaft", "hemisphere", "region"), "")
     return unknown | labels | {"contact": pd.NA, "flags": "", "order": len(by_name)}
 
@@ -101,7 +109,7 @@ def channel_table(
     table = table.merge(intervals, on=["patient", "channel"], how="left")
     folds = contacts.drop_duplicates("patient").set_index("patient")["fold"]
     table["fold"] = table["patient"].map(folds).astype("Int64")
-    flags = [_flagged(text, scored) for text, scored in zip(table["flags"].fillna(""), table["scored"], strict=True)]
+    flags = [flagged(text, scored=scored) for text, scored in zip(table["flags"], table["scored"], strict=True)]
     made = table.assign(
         flags=flags,
         rank=_ranked(table),
@@ -115,7 +123,8 @@ def channel_table(
     return made[list(COLUMNS)]
 
 
-def _flagged(flags: str, scored: bool) -> str:
+def flagged(flags: str, *, scored: bool) -> str:
+    """Flags of a contact; one more where no clip of it was scored."""
     return flags if scored else ",".join(filter(None, (flags, NOT_SCORED)))
 
 

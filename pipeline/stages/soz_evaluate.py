@@ -1,8 +1,8 @@
 """Score a run of the SOZ arm and write the table of contacts, as a BIDS derivative (spec soz.md, sections 7 and 11).
 
 In: predictions and cards of every fold and seed, of the run and of those that are compared with it; the baselines on
-the same folds, folds, and the index tables of all shards. Out, in a folder: channel_soz.tsv and .json,
-dataset_description.json, metrics.parquet (patients, cohort, strata; the run, compared runs, baselines),
+the same folds, folds, rows of the tokens, and the index tables of all shards. Out, in a folder: channel_soz.tsv and
+.json, dataset_description.json, metrics.parquet (patients, cohort, strata; the run, compared runs, baselines),
 comparisons.parquet (the run against each of them), contacts.parquet (its scores by seed), cohort.json.
 """
 
@@ -118,7 +118,7 @@ def _simulated(recordings: pd.DataFrame) -> bool:
 def main() -> None:
     """Read, score, write."""
     parser = command.parser(__doc__)
-    for name in ("predictions", "cards", "contacts", "patients", "recordings", "findings"):
+    for name in ("predictions", "cards", "rows", "contacts", "patients", "recordings", "findings"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     for name in ("baselines", "folds"):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -132,13 +132,15 @@ def main() -> None:
     models = read_models(arguments.predictions, arguments.cards, folds)
     recordings = read_tables(arguments.recordings)
     facts, synthetic = patient_facts(folds, read_tables(arguments.patients), recordings), _simulated(recordings)
-    others = other_scores(settings.compared, arguments.other_predictions, arguments.other_cards, models, folds)
+    others = other_models(settings.compared, arguments.other_predictions, arguments.other_cards, models, folds)
     baselines = baseline_scores(read_table(arguments.baselines))
     check_names(others, [MODEL, *baselines])
-    scores = {MODEL: contact_scores(models.predictions, models.calibrators), **others, **baselines}
-    places = place_table(index, scores[MODEL])
+    runs = {MODEL: models, **others}
+    scores = {name: contact_scores(own.predictions, own.calibrators) for name, own in runs.items()} | baselines
+    flagged = read_tables(arguments.rows, columns=["patient", "channel", "flags"]).drop_duplicates()
+    places = place_table(index, scores[MODEL], flagged)
     places = places[places["patient"].isin(facts["patient"])]
-    judged = {MODEL: models.conditions}
+    judged = {name: own.conditions for name, own in runs.items()}
     rows = {name: patient_rows(own, facts, places, judged=judged.get(name, BOTH)) for name, own in scores.items()}
     metrics = metrics_table(rows, scores, facts, settings.evaluation)
     channels = contact_table(models, scores[MODEL], places, facts, settings.evaluation)
@@ -172,24 +174,24 @@ def baseline_scores(baselines: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(name): contact_scores(own) for name, own in tested.groupby("baseline", sort=False)}
 
 
-def other_scores(
+def other_models(
     names: Sequence[str], predictions: Sequence[Path], cards: Sequence[Path], models: Models, folds: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """contact_scores of every run that is compared, by its name. Files lie run by run, as many of each as models.
+) -> dict[str, Models]:
+    """The models of every run that is compared, by its name. Files lie run by run, as many of each as models.
 
     Raises StageError where a run lacks a model, has other seeds, or does not fit the folds.
     """
     n, found = len(models.cards), {}
     if not len(predictions) == len(cards) == n * len(names):
         raise command.StageError(
-            f"{len(predictions)} predictions and {len(cards)} cards of the runs {', '.join(names) or '(none)'}; each has "
-            f"to have {n} of both, as the run itself"
+            f"{len(predictions)} predictions and {len(cards)} cards of the runs {', '.join(names) or '(none)'}; each "
+            f"has to have {n} of both, as the run itself"
         )
     for k, name in enumerate(names):
         own = read_models(predictions[k * n : (k + 1) * n], cards[k * n : (k + 1) * n], folds)
         if own.cards.keys() != models.cards.keys():
             raise command.StageError(f"{name}: other folds or seeds than the run itself; train it on the same")
-        found[name] = contact_scores(own.predictions, own.calibrators)
+        found[name] = own
     return found
 
 

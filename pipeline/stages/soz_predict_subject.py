@@ -23,7 +23,7 @@ from pipeline.corpora.ieeg.tree import find_recordings
 from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import manifest_rows, write_manifest
 from pipeline.metrics.soz_channels import COLUMNS as DERIVATIVE
-from pipeline.metrics.soz_channels import NOT_SCORED, bids_cells, description, place_table
+from pipeline.metrics.soz_channels import bids_cells, description, flagged, place_table
 from pipeline.stages import command
 from pipeline.store import read_table, read_tables, write_json, write_tsv
 from pipeline.training.device import prepare_device
@@ -162,26 +162,19 @@ def stop_on_errors(made: dict[str, Path], out: Path) -> None:
 def channel_table(verdict: Verdict, data: SozData, made: dict[str, Path], patient: str) -> pd.DataFrame:
     """channel_soz.tsv: columns COLUMNS, every used contact in canonical order; what is not known is NaN."""
     said = verdict.channels.assign(patient=patient)
-    table = place_table(read_table(made["contacts"]), said).merge(said, on=["patient", "channel"], how="left")
-    rows = read_table(made["rows"], columns=["channel", "flags"]).groupby("channel")["flags"].agg(set).to_dict()
-    flags = zip(table["channel"], table["flags"], table["scored"], strict=True)
+    rows = read_table(made["rows"], columns=["patient", "channel", "flags"])
+    table = place_table(read_table(made["contacts"]), said, rows).merge(said, on=["patient", "channel"], how="left")
     counted = data.rows[data.rows["phase"] != "pre"].groupby(["channel", "condition"]).size()
     for condition in ("ictal", "interictal"):
         table[f"n_clips_{condition}"] = [int(counted.get((name, condition), 0)) for name in table["channel"]]
     table = table.drop(columns="resected").assign(
         participant_id=f"sub-{patient.removeprefix('sub-')}",
-        flags=[_flags({own, *rows.get(name, ())}, scored=scored) for name, own, scored in flags],
+        flags=[flagged(own, scored=scored) for own, scored in zip(table["flags"], table["scored"], strict=True)],
         implant=read_table(made["patients"])["implant"].iloc[0],
         **{axis: table[f"{axis}_mm"] for axis in "xyz"},
         **{name: table[name].astype("Int64") for name in ("rank", "votes")},
     )
     return table.reindex(columns=list(COLUMNS))
-
-
-def _flags(lists: set[Any], *, scored: bool) -> str:
-    """Comma lists of check names as one."""
-    names = {name for text in lists if isinstance(text, str) for name in text.split(",") if name}
-    return ",".join(sorted(names | (set() if scored else {NOT_SCORED})))
 
 
 def write(out: Path, patient: str, table: pd.DataFrame, verdict: Verdict, told: list[str], bundle: Bundle) -> None:

@@ -75,6 +75,13 @@ def places(table: pd.DataFrame, *, unknown: Sequence[str] = ()) -> pd.DataFrame:
     return found.assign(x_mm=x, y_mm=0.0, z_mm=0.0)
 
 
+def rows_of(table: pd.DataFrame, *, flat: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Rows of the token store, as far as the table of contacts asks: `flat` is a channel by its clip."""
+    rows = table.drop_duplicates(["clip", "channel"])[["clip", "patient", "channel"]]
+    marked = [(flat or {}).get(clip) == channel for clip, channel in zip(rows["clip"], rows["channel"], strict=True)]
+    return rows.assign(flags=["flat" if one else "" for one in marked]).astype("string")
+
+
 def index_contacts(table: pd.DataFrame, *, extra: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
     """The index's table of contacts: two recordings of every patient, and `extra` rows."""
     known = table.drop_duplicates(["patient", "channel"])[["patient", "channel", "soz", "resected"]]

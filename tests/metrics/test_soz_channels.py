@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from soz_predictions import facts, index_contacts, predictions
+from soz_predictions import facts, index_contacts, predictions, rows_of
 
 from pipeline.metrics.soz_channels import (
     COLUMNS,
@@ -25,11 +25,11 @@ ci_high, rank, p_ictal, p_interictal, n_clips_ictal, n_clips_interictal, seed_sd
 flags"""
 
 
-def made(table: pd.DataFrame, index: pd.DataFrame | None = None) -> pd.DataFrame:
+def made(table: pd.DataFrame, index: pd.DataFrame | None = None, flat: dict[str, str] | None = None) -> pd.DataFrame:
     models = {(fold, seed): expit for fold in (0, 1) for seed in sorted(set(table["seed"]))}
     contacts = contact_scores(table, models)
     intervals = contact_intervals(table, models, draws=50, confidence=0.9, seed=0)
-    places = place_table(index_contacts(table) if index is None else index, contacts)
+    places = place_table(index_contacts(table) if index is None else index, contacts, rows_of(table, flat=flat))
     who = facts(table)
     return channel_table(contacts, intervals, places, dict(zip(who["patient"], who["implant"], strict=True)),
                          {0: "aa,bb", 1: "cc,dd"})  # fmt: skip
@@ -78,6 +78,17 @@ def test_used_contacts_without_a_score_are_there_and_flagged() -> None:
     assert row["flags"] == f"xyz_missing,{NOT_SCORED}"
     assert row["label_soz"] == 1
     assert pd.isna(row["resected"])
+
+
+def test_flags_are_those_of_every_recording_and_clip() -> None:
+    table = predictions(2)
+    index = index_contacts(table)
+    late = (index["channel"] == "A3") & (index["recording"] == "P00_r1")  # not the patient's first recording
+    index.loc[late, "flags"] = "edf_header,xyz_missing"
+    clip = sorted(table.loc[table["patient"] == "P00", "clip"].unique())[-1]
+    found = made(table, index, flat={clip: "A3"}).set_index(["participant_id", "channel"])["flags"]
+    assert found["sub-P00", "A3"] == "edf_header,flat,xyz_missing"
+    assert (found.drop(("sub-P00", "A3")) == "").all()
 
 
 def test_an_unlabelled_patient_has_no_labels_and_probabilities() -> None:

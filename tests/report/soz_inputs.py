@@ -225,7 +225,7 @@ def _write_tokens(store: Path, rows: Path, facts: tuple[Fact, ...]) -> None:
     for fact in facts:
         used = contacts_of(fact).query("used")[["patient", "channel"]]
         for clip, phase, condition in clips_of(fact):
-            tables.append(used.assign(clip=clip, phase=phase, condition=condition, shift=0))
+            tables.append(used.assign(clip=clip, phase=phase, condition=condition, shift=0, flags=""))
             masks.append(np.arange(BANDS) < fact.usable)
     lengths = [len(table) for table in tables]
     told = {"clips": [table["clip"].iloc[0] for table in tables], "lengths": lengths,
@@ -254,7 +254,7 @@ def evaluation_options(root: Path, files: PatientFiles, facts: tuple[Fact, ...] 
     table = read_tables(list(files.predictions)).query("seed == 0")
     noise = np.random.default_rng(0).normal(size=len(table))
     write_table(root / "baselines.parquet", table.assign(baseline="noise", logit=noise, p_raw=np.nan, p_cal=np.nan))
-    names = ("predictions", "cards", "contacts", "patients", "recordings", "findings")
+    names = ("predictions", "cards", "rows", "contacts", "patients", "recordings", "findings")
     own = {name: getattr(files, name) for name in names}
     own |= {"other-predictions": files.predictions, "other-cards": files.cards}  # a run that answers as this one does
     return own | {"baselines": root / "baselines.parquet", "folds": root / "folds.parquet", "out": root}

@@ -17,7 +17,7 @@ from pipeline.stages import soz_ablations, soz_bundle, soz_evaluate
 from pipeline.stages.command import StageError
 from pipeline.store import digest_file, read_json, read_table, write_json, write_table
 from pipeline.training.soz_folds import fold_hash
-from tests.metrics.soz_predictions import evaluation_settings, index_contacts, predictions
+from tests.metrics.soz_predictions import evaluation_settings, index_contacts, predictions, rows_of
 
 EVALUATION = {"bootstrap": 60, "confidence": 0.95, "seed": 0}
 FILES = ("channel_soz.tsv", "channel_soz.json", "dataset_description.json", "metrics.parquet", "comparisons.parquet",
@@ -70,6 +70,7 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
     known = pd.DataFrame({"patient": patients})
     tables = {
         "contacts": index_contacts(table),
+        "rows": rows_of(table),
         "patients": known.assign(outcome="good", implant="SEEG", lesion="lesional", engel="1A"),
         "recordings": known.assign(recording=known["patient"] + "_r0", rate_hz=512.0, synthetic=False),
         "findings": pd.DataFrame({"code": ["short_seizure", "soz_unlabelled", "short_seizure"]}),

@@ -18,15 +18,16 @@ from pipeline.settings.base import Section, SettingsError
 from pipeline.settings.config import Config
 from pipeline.settings.soz import SozFolds
 from pipeline.settings.soz_data import SozTokens
-from pipeline.settings.soz_runs import SozConfig
 from workflow.lib.corpus import Corpora
 from workflow.lib.paths import Paths
 from workflow.lib.planning import PlanError
 
 ADAPTERS = Path(__file__).parents[2] / "pipeline" / "corpora" / "ieeg" / "adapters"
 TOKENS = "wpt-[0-9a-f]{8}"  # wildcard {tokens}: names of `tokens_name`
+ENCODER = "[0-9a-f]{8}"  # wildcard {pretrained}: names of `encoder_name`
 DEALT = "(-[0-9a-f]{8})?"  # wildcard {dealt}: empty for soz.folds, else of a run that deals otherwise
 PATIENT = "[A-Za-z0-9_.-]+"
+BEFORE_TRAINING = ("tokens", "folds", "model", "pretraining")  # sections of a run that its encoders depend on
 INDEX_TABLES = ("recordings", "contacts", "patients", "seizures", "findings")
 
 
@@ -60,6 +61,20 @@ def dealt_name(config: Config, folds: SozFolds) -> str:
     return "" if own == common else f"-{_digest8(own)}"
 
 
+def encoder_name(config: Config, run: str) -> str:
+    """Name of the encoders that a run starts from: the digest of all that they depend on, so that runs share them."""
+    chosen = config.soz.of(run)
+    return _digest_of([getattr(chosen, name).model_dump(mode="json") for name in BEFORE_TRAINING])
+
+
+def run_of_encoder(config: Config, encoder: str) -> str:
+    """A run that starts from encoders of this name. Raises SettingsError where there is none."""
+    for run in config.soz.runs:
+        if encoder_name(config, run) == encoder:
+            return run
+    raise SettingsError(f"encoder {encoder}: no run of soz.runs is pre-trained so")
+
+
 def compared_with(config: Config, run: str) -> list[str]:
     """The runs that stand beside a run among its baselines: soz.compared beside soz.run, none beside any other."""
     return list(config.soz.compared) if run == config.soz.run else []
@@ -79,13 +94,16 @@ def _dealing(folds: SozFolds) -> SozFolds:
 
 
 def _digest8(section: Section) -> str:
-    text = json.dumps(section.model_dump(mode="json"), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    return _digest_of(section.model_dump(mode="json"))
+
+
+def _digest_of(values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True)
 class SozPaths(Paths):
-    """Patterns with the wildcards {corpus}, {shard}, {tokens}, {dealt}, {run}, {fold}, {seed}, {patient}."""
+    """Patterns with the wildcards {corpus}, {shard}, {tokens}, {dealt}, {pretrained}, {run}, {fold}, {seed}, {patient}."""
 
     def index(self, table: str) -> str:
         """A table of INDEX_TABLES of a shard."""
@@ -120,6 +138,11 @@ class SozPaths(Paths):
     def soz(self) -> str:
         """Folder of a run."""
         return self.of("soz/{run}/")
+
+    @property
+    def encoder(self) -> str:
+        """Folder of one pre-trained encoder."""
+        return self.of("soz/encoders/{pretrained}/fold{fold}/seed{seed}/")
 
     @property
     def model(self) -> str:
@@ -215,8 +238,14 @@ class SozInputs:
         self.check(wildcards.corpus)
         return self.tables("recordings", "contacts", "patients")
 
+    def of_pretrain(self, wildcards: Any) -> dict[str, Any]:
+        """What pre-training reads: the tokens and folds that the name of the encoder stands for."""
+        self.check(wildcards.corpus)
+        run = run_of_encoder(self.config, wildcards.pretrained)
+        return {**self.tokens(run), "folds": self.folds_file(run)}
+
     def of_fit(self, wildcards: Any) -> dict[str, Any]:
-        """What pre-training and training read: tokens, rows, folds."""
+        """What training and prediction read: tokens, rows, folds."""
         self.check(wildcards.corpus)
         return {**self.tokens(wildcards.run), "folds": self.folds_file(wildcards.run)}
 
@@ -224,14 +253,9 @@ class SozInputs:
         """The same, and the encoder where the run pre-trains."""
         found = self.of_fit(wildcards)
         if self.config.soz.of(wildcards.run).pretraining.enabled:
-            shared = {**wildcards, "run": self.pretrained_as(wildcards.run)}
-            found["encoder"] = self.paths.model.format(**shared) + "encoder.safetensors"
+            named = {**wildcards, "pretrained": encoder_name(self.config, wildcards.run)}
+            found["encoder"] = self.paths.encoder.format(**named) + "encoder.safetensors"
         return found
-
-    def pretrained_as(self, run: str) -> str:
-        """The first run that is pre-trained in the same way: runs that differ later share its encoders."""
-        runs = self.config.soz
-        return next(name for name in runs.runs if _before_training(runs, name) == _before_training(runs, run))
 
     def of_predict(self, wildcards: Any) -> dict[str, Any]:
         """Tokens, rows, folds and the model."""
@@ -260,6 +284,7 @@ class SozInputs:
             "cards": self.models(run, "card.json"),
             "baselines": self.baselines_file(run),
             "folds": self.folds_file(run),
+            "rows": self.tokens(run)["rows"],
             **self.tables("contacts", "patients", "recordings", "findings"),
         }
 
@@ -286,7 +311,6 @@ class SozInputs:
         folder = self.paths.soz.format(corpus=wildcards.corpus, run=wildcards.run)
         return {
             "attention": self.models(wildcards.run, "attention.zarr.zip"),
-            "measures": self.models(wildcards.run, "attention.parquet"),
             "channels": folder + "channel_soz.tsv",
             "summary": folder + "cohort.json",
         }
@@ -342,9 +366,3 @@ class SozInputs:
             *(f"{folder}pages/{name}.html" for name in patients),
             *(f"{folder}connectivity/{name}.zip" for name in patients),
         ]
-
-
-def _before_training(soz: SozConfig, run: str) -> tuple[Any, ...]:
-    """What an encoder depends on."""
-    chosen = soz.of(run)
-    return chosen.tokens, chosen.folds, chosen.model, chosen.pretraining

@@ -49,7 +49,7 @@ rule soz_evaluate:
     shell:
         "python -m pipeline.stages.soz_evaluate --settings {params.settings:q} --code {params.code} --log {log}"
         " --predictions {input.predictions} --cards {input.cards} --baselines {input.baselines}"
-        " --folds {input.folds} --contacts {input.contacts} --patients {input.patients}"
+        " --folds {input.folds} --rows {input.rows} --contacts {input.contacts} --patients {input.patients}"
         " --recordings {input.recordings} --findings {input.findings} --out $(dirname {output.channels})"
         " --other-predictions {input.other_predictions} --other-cards {input.other_cards}"
 
