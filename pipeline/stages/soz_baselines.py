@@ -6,8 +6,7 @@ inner and test patients of every fold (spec soz.md, section 7; docs/soz.md lists
 
 from pathlib import Path
 
-from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.soz import SozEvaluation
+from pipeline.settings.base import Section, Seed, parse_settings
 from pipeline.stages import command
 from pipeline.store import read_table, write_table
 from pipeline.training.soz_baselines import baseline_table, load_features
@@ -16,7 +15,7 @@ from pipeline.training.soz_baselines import baseline_table, load_features
 class Settings(Section):
     """What this stage uses."""
 
-    evaluation: SozEvaluation
+    seed: Seed  # of soz.evaluation
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def main() -> None:
     settings = parse_settings(Settings, arguments.settings)
     folds = read_table(arguments.folds)
     features = load_features(arguments.tokens, arguments.rows, sorted(set(folds["patient"])))
-    table = baseline_table(features, folds, seed=settings.evaluation.seed)
+    table = baseline_table(features, folds, seed=settings.seed)
     write_table(arguments.baselines, table)
     log.info("%d baselines, %d patients", table["baseline"].nunique(), table["patient"].nunique())
 

@@ -11,16 +11,8 @@ import pandas as pd
 
 from pipeline.explain.soz_graph_files import Origin, write_graph_files
 from pipeline.explain.soz_graph_store import graphs_of
-from pipeline.settings.base import Section, parse_settings
-from pipeline.settings.soz import SozAttention
 from pipeline.stages import command
 from pipeline.store import read_json
-
-
-class Settings(Section):
-    """What this stage uses."""
-
-    attention: SozAttention
 
 
 def probabilities(path: Path, patient: str) -> dict[str, float]:
@@ -42,7 +34,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     log = command.start(arguments)
-    parse_settings(Settings, arguments.settings)
     graphs, model = graphs_of(arguments.attention, arguments.patient)
     p_cal = probabilities(arguments.channels, arguments.patient)
     synthetic = bool(read_json(arguments.summary)["synthetic"])

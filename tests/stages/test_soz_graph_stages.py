@@ -152,7 +152,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         write_json(one.root / "cohort.json", {"synthetic": True})
         for patient in NAMES:
             call(
-                patch, soz_connectivity, {"attention": ATTENTION}, patient=patient, attention=one.out["attention"],
+                patch, soz_connectivity, {}, patient=patient, attention=one.out["attention"],
                 channels=one.root / "channel_soz.tsv", summary=one.root / "cohort.json",
                 out=one.root / f"{patient}.zip",
             )  # fmt: skip
@@ -281,7 +281,7 @@ def test_simulated_recordings_are_marked_in_every_file_that_is_read_alone(
     assert marked(made.root / "P1.zip") == {True}
     write_json(tmp_path / "cohort.json", {"synthetic": False})
     call(
-        monkeypatch, soz_connectivity, {"attention": ATTENTION}, patient="P1", attention=made.out["attention"],
+        monkeypatch, soz_connectivity, {}, patient="P1", attention=made.out["attention"],
         channels=made.root / "channel_soz.tsv", summary=tmp_path / "cohort.json", out=tmp_path / "P1.zip",
     )  # fmt: skip
     assert marked(tmp_path / "P1.zip") == {False}
@@ -299,7 +299,7 @@ def test_equal_inputs_give_equal_bytes(made: Made, tmp_path: Path, monkeypatch: 
     for name, path in made.out.items():
         assert digest_result(again[name]) == digest_result(path)
     call(
-        monkeypatch, soz_connectivity, {"attention": ATTENTION}, patient="P1", attention=again["attention"],
+        monkeypatch, soz_connectivity, {}, patient="P1", attention=again["attention"],
         channels=made.root / "channel_soz.tsv", summary=made.root / "cohort.json", out=tmp_path / "P1.zip",
     )  # fmt: skip
     assert (tmp_path / "P1.zip").read_bytes() == (made.root / "P1.zip").read_bytes()

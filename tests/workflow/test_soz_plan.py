@@ -211,13 +211,23 @@ def test_tokens_and_folds_are_shared_by_the_runs_that_ask_for_the_same() -> None
 
 def test_an_encoder_is_shared_where_pre_training_is_the_same() -> None:
     made = inputs(configured())
-    owners = {run: made.pretrained_as(run) for run in made.config.soz.runs}
-    assert {owners[run] for run in ("main", "frozen", "platt", "ictal", "counts-segment")} == {"main"}
-    for run in ("negatives", "tau-05", "bipolar", "large", "no-phase", "strict"):
-        assert owners[run] == run
+    names = {run: soz.encoder_name(made.config, run) for run in made.config.soz.runs}
+    assert len({names[run] for run in ("main", "frozen", "platt", "ictal", "counts-segment")}) == 1
+    others = ("main", "negatives", "tau-05", "bipolar", "large", "no-phase", "strict")
+    assert len({names[run] for run in others}) == len(others)
+    assert all(names[soz.run_of_encoder(made.config, name)] == name for name in names.values())
+    with pytest.raises(SettingsError, match=r"encoder 00000000: no run of soz.runs is pre-trained so"):
+        soz.run_of_encoder(made.config, "00000000")
     assert "encoder" not in made.of_train(of(made.config, run="no-pretraining"))
     encoder = made.of_train(of(made.config, run="frozen", fold="1"))["encoder"]
-    assert encoder == "results/synthetic-ieeg/soz/main/fold1/seed0/encoder.safetensors"
+    assert encoder == f"results/synthetic-ieeg/soz/encoders/{names['main']}/fold1/seed0/encoder.safetensors"
+
+
+def test_a_run_that_is_put_first_moves_no_encoder() -> None:
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    values["soz"]["runs"] = {"first": {"calibration": "platt"}} | values["soz"]["runs"]
+    before, after = configured(), parse_config(values)
+    assert soz.encoder_name(before, "main") == soz.encoder_name(after, "main") == soz.encoder_name(after, "first")
 
 
 def test_there_are_as_many_folds_as_the_scheme_says() -> None:
@@ -273,8 +283,10 @@ def told(config: Config) -> dict[str, str]:
     made = {
         "index": make.soz_index(config, config.soz.corpus), "ingest": make.soz_ingest(config, config.soz.corpus),
         "clips": make.soz_clips(config, config.soz.corpus), "tokens": make.soz_tokens(config, tokens),
-        "folds": make.soz_folds(config, ""), "pretrain": make.soz_pretrain(config, "main", 0, 0),
+        "folds": make.soz_folds(config, ""),
+        "pretrain": make.soz_pretrain(config, soz.encoder_name(config, "main"), 0, 0),
         "train": make.soz_train(config, "main", 0, 0), "predict": make.soz_predict(config),
+        "baselines": make.soz_baselines(config), "connectivity": make.soz_connectivity(config),
     }  # fmt: skip
     return {name: job_settings.as_text(values) for name, values in made.items()}
 

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import Config
 from pipeline.settings.soz_data import SozTokens
-from workflow.lib.soz import compared_with, dealing_of, tokens_name
+from workflow.lib.soz import compared_with, dealing_of, run_of_encoder, tokens_name
 
 
 def soz_index(config: Config, corpus: str) -> dict[str, Any]:
@@ -41,7 +41,9 @@ def soz_folds(config: Config, dealt: str) -> dict[str, Any]:
     return {"folds": dealing_of(config, dealt)}
 
 
-def soz_pretrain(config: Config, run: str, fold: int, seed: int) -> dict[str, Any]:
+def soz_pretrain(config: Config, pretrained: str, fold: int, seed: int) -> dict[str, Any]:
+    """`pretrained`: the name of the encoder's folder (`encoder_name`)."""
+    run = run_of_encoder(config, pretrained)
     return _job(config, run, fold, seed) | {"pretraining": config.soz.of(run).pretraining}
 
 
@@ -63,7 +65,7 @@ def soz_predict(config: Config) -> dict[str, Any]:
 
 
 def soz_baselines(config: Config) -> dict[str, Any]:
-    return {"evaluation": config.soz.evaluation}
+    return {"seed": config.soz.evaluation.seed}
 
 
 def soz_evaluate(config: Config, run: str) -> dict[str, Any]:
@@ -85,7 +87,8 @@ def soz_attention(config: Config) -> dict[str, Any]:
 
 
 def soz_connectivity(config: Config) -> dict[str, Any]:
-    return {"attention": config.soz.attention}
+    """No section: what the graphs hold was settled when they were made."""
+    return {}
 
 
 def soz_page(config: Config, run: str) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _digest_of(values: Any) -> str:
 
 @dataclass(frozen=True)
 class SozPaths(Paths):
-    """Patterns with the wildcards {corpus}, {shard}, {tokens}, {dealt}, {pretrained}, {run}, {fold}, {seed}, {patient}."""
+    """Patterns with {corpus}, {shard}, {tokens}, {dealt}, {pretrained}, {run}, {fold}, {seed}, {patient}."""
 
     def index(self, table: str) -> str:
         """A table of INDEX_TABLES of a shard."""

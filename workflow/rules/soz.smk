@@ -9,6 +9,7 @@ SOZ_READ = CORPORA.pattern(soz.intracranial(CFG))  # corpora whose shards are re
 wildcard_constraints:
     tokens=soz.TOKENS,
     dealt=soz.DEALT,
+    pretrained=soz.ENCODER,
     fold="[0-9]+",
     patient=soz.PATIENT,
 

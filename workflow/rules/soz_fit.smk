@@ -27,25 +27,25 @@ rule soz_folds:
 
 rule soz_pretrain:
     input:
-        unpack(SOZ.of_fit),
+        unpack(SOZ.of_pretrain),
     output:
-        encoder=SOZ_PATHS.model + "encoder.safetensors",
-        card=SOZ_PATHS.model + "encoder.json",
-        history=SOZ_PATHS.model + "pretraining.parquet",
+        encoder=SOZ_PATHS.encoder + "encoder.safetensors",
+        card=SOZ_PATHS.encoder + "encoder.json",
+        history=SOZ_PATHS.encoder + "pretraining.parquet",
     log:
-        PATHS.log("soz/{run}/fold{fold}/seed{seed}.soz_pretrain"),
+        PATHS.log("soz/encoders/{pretrained}/fold{fold}/seed{seed}.soz_pretrain"),
     benchmark:
-        PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_pretrain")
+        PATHS.benchmark("soz/encoders/{pretrained}/fold{fold}/seed{seed}.soz_pretrain")
     threads: CFG.device.threads
     resources:
         gpu=GPU,
         mem_mb=memory(2000, 3),
         runtime=720,
     params:
-        settings=settings(job_settings_soz.soz_pretrain, "run", "fold", "seed"),
+        settings=settings(job_settings_soz.soz_pretrain, "pretrained", "fold", "seed"),
         code=code("soz_pretrain"),
     message:
-        "{wildcards.corpus}: pre-train {wildcards.run}, fold {wildcards.fold}, seed {wildcards.seed}"
+        "{wildcards.corpus}: pre-train encoder {wildcards.pretrained}, fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.soz_pretrain --settings {params.settings:q} --code {params.code} --log {log}"
         " --tokens {input.tokens} --rows {input.rows} --folds {input.folds} --checkpoints {PATHS.checkpoints}"
