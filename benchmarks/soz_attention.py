@@ -1,21 +1,26 @@
 """What attention graphs of the SOZ arm cost: `python -m benchmarks.soz_attention [--contacts 120]` (docs/soz.md).
 
-Nothing is compared here: the measured pieces of the stage `soz_attention`, on noise of the default encoder's size, and
-what they add up to for ds004100 (57 patients; 208 ictal and 888 interictal clips, spec soz.md, section 8).
-Seconds are of the processor: set OMP_NUM_THREADS=1.
+Nothing is compared here: the measured pieces of the stages `soz_attention` and `soz_connectivity`, on noise of the
+default encoder's size, and what they add up to for ds004100 (57 patients; 208 ictal and 888 interictal clips, spec
+soz.md, section 8). Seconds are of the processor: set OMP_NUM_THREADS=1. `python -m benchmarks` shows the sums alone,
+measured in a process of its own, for its memory.
 """
 
 import argparse
-import resource
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.peak_memory import peak_mib
 from pipeline.explain.soz_attention import Floats, lift
 from pipeline.explain.soz_controls import signal_controls
 from pipeline.explain.soz_faithfulness import clip_faithfulness
@@ -29,6 +34,7 @@ MODEL = SozModel(
     width=64, heads=8, layers=2, feedforward=128, dropout=0.3, projection=64, phase=True, position=False,
     baseline_ratio=True,
 )  # fmt: skip
+CONTACTS_EACH = 120
 PATIENTS, CLIPS, CONDITIONS, FEW = 57, 208 + 888, 2, 3
 RATE_HZ, LENGTH_S, PERMUTATIONS, MASKS = 512, 35, 1000, 200
 
@@ -93,7 +99,7 @@ def pieces(n: int, folder: Path) -> dict[str, float]:
         ),
         "store of a condition": timed(stored, 1),
         "GraphML and TSV of a condition": timed(
-            lambda: write_graph_files(edges, [graphs], Origin("", 0, 0, {})), 1
+            lambda: write_graph_files(edges, [graphs], Origin("", 0, 0, {}, False)), 1
         ),
     }  # fmt: skip
     megabytes = {"store of a condition, MB": store, "GraphML and TSV of a condition, MB": edges}
@@ -111,17 +117,40 @@ def whole(found: dict[str, float]) -> dict[str, float]:
     }
 
 
+def measure() -> list[dict[str, Any]]:
+    """Seconds of both stages on one core for ds004100's size, one seed; what they write; memory."""
+    asked = [sys.executable, "-m", "benchmarks.soz_attention", "--piece"]
+    text = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    found: dict[str, float] = json.loads(text)
+    sums, groups = whole(found), PATIENTS * CONDITIONS
+    sizes = {name: groups * found[f"{name} of a condition, MB"] / 1000 for name in ("store", "GraphML and TSV")}
+    size = f"{PATIENTS} patients x {CONTACTS_EACH} contacts"
+    rows = [
+        *((f"{name.partition(',')[0]}, {size}", value, "CPU s") for name, value in sums.items()),
+        *((f"attention graphs, {size}: {name}", value, "GB") for name, value in sizes.items()),
+        ("peak memory of one patient's graphs", found["peak, MiB"], "MiB"),
+    ]
+    return [
+        {"name": name, "ours_s": value, "reference_s": None, "ratio": None, "target": None, "unit": unit}
+        for name, value, unit in rows
+    ]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--contacts", type=int, default=120)
-    n = parser.parse_args().contacts
+    parser.add_argument("--contacts", type=int, default=CONTACTS_EACH)
+    parser.add_argument("--piece", action="store_true", help="print the pieces as JSON, for measure()")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = pieces(n, Path(folder))
+        found = pieces(arguments.contacts, Path(folder))
+    if arguments.piece:
+        print(json.dumps(found | {"peak, MiB": peak_mib()}))
+        return
     for name, value in {**found, **whole(found)}.items():
         print(f"{name:44}{value:12.3f}{'' if name.endswith('MB') else ' s'}")
-    print(f"{'memory, at most':44}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:12.0f} MB")
+    print(f"{'memory, at most':44}{peak_mib():12.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """What training the SOZ encoder costs at the size of ds004100: 57 patients of 120 contacts, made-up tokens.
 
 Nothing is compared. Measured are the processor seconds of some steps of each training and of the inner patients'
-answers, with the default encoder, batch and one thread, as the stages take them; an epoch and a fold are those steps
-multiplied (spec soz.md, section 8: 208 seizures, each with its baseline, and 111 interictal recordings of 8 clips).
+answers, with the default encoder, batch and one thread, as the stages take them, and the memory of that, in a process
+of its own; an epoch and a fold are those steps multiplied; the fold's clips take the place of the measured ones (spec
+soz.md, section 8: 208 seizures, each with its baseline, and 111 interictal recordings of 8 clips).
 """
 
-from dataclasses import dataclass
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
 from time import process_time
 from typing import Any
 
@@ -13,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.peak_memory import peak_mib
 from pipeline.models.soz import SozEncoder
 from pipeline.settings.soz import SozFinetuning, SozLoop, SozModel, SozPretraining
 from pipeline.settings.training import DeviceSettings
@@ -61,6 +66,7 @@ class Cost:
     pretraining: float
     finetuning: float
     answering: float
+    peak_mib: float = 0.0  # of the process, with MEASURED clips
 
 
 def made_up(n_clips: int) -> SozData:
@@ -111,14 +117,18 @@ def costs() -> Cost:
 
 def measure() -> list[dict[str, Any]]:
     """Seconds of an epoch and of a fold on one core, and memory."""
-    cost = costs()
+    asked = [sys.executable, "-m", "benchmarks.soz_training", "--piece"]
+    text = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    cost = Cost(**json.loads(text))
+    held = (TRAINING + INNER) * (CLIPS + COPIES) * BYTES / 2**30
     epochs = (TRAINING * CLIPS * cost.pretraining, TRAINING * CLIPS * cost.finetuning + INNER * CLIPS * cost.answering)
     size = f"{PATIENTS} patients x {CONTACTS} contacts"
     rows = (
         (f"SOZ pre-training, {size}, {TRAINING * CLIPS:.0f} clips", epochs[0], "CPU s an epoch"),
         (f"SOZ fine-tuning, {size}, and {INNER * CLIPS:.0f} inner clips judged", epochs[1], "CPU s an epoch"),
         (f"one fold, {EPOCHS} epochs of each at most", EPOCHS * sum(epochs) / 3600, "CPU h"),
-        ("clips of a fold in memory, copies included", (TRAINING + INNER) * (CLIPS + COPIES) * BYTES / 2**30, "GiB"),
+        ("clips of a fold in memory, copies included", held, "GiB"),
+        ("peak memory of a training of this size", held + (cost.peak_mib - MEASURED * BYTES / 2**20) / 1024, "GiB"),
     )
     return [
         {"name": name, "ours_s": value, "reference_s": None, "ratio": None, "target": None, "unit": unit}
@@ -127,5 +137,8 @@ def measure() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for row in measure():
-        print(f"{row['name']}: {row['ours_s']:.3g} {row['unit']}")
+    if "--piece" in sys.argv:
+        print(json.dumps(asdict(costs()) | {"peak_mib": peak_mib()}))
+    else:
+        for row in measure():
+            print(f"{row['name']}: {row['ours_s']:.3g} {row['unit']}")

@@ -157,12 +157,13 @@ def _calibrator(inner: pd.DataFrame) -> Calibrator:
 
 def classifier(name: str, features: Features, train: NDArray[np.bool_], seed: int) -> tuple[Fitted, Floats]:
     """A new classifier and its inputs: standardised by the training rows, unknown values at their mean (logistic,
-    coordinates), or as they are (boosting)."""
+    coordinates), or as they are (boosting; 0 where no training row has a value, as ratios without a seizure)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
     if name == "boosting":
-        return HistGradientBoostingClassifier(random_state=seed, **BOOSTING), features.x
+        known = np.isfinite(features.x[train]).any(axis=0)  # of a column without a number it can make no bins
+        return HistGradientBoostingClassifier(random_state=seed, **BOOSTING), np.where(known, features.x, 0.0)
     x = place_features(features.xyz) if name == "coordinates" else features.x
     return LogisticRegression(**LOGISTIC), standardised(x, train)
 

@@ -1,6 +1,6 @@
 """Baselines of the SOZ arm: what is fitted sees training patients alone; what is plain is what was measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +173,12 @@ def test_a_test_patient_changes_no_fit(made: Made, tmp_path: Path) -> None:
 def test_the_same_again_gives_the_same(made: Made) -> None:
     again = baseline_table(made.features, made.folds, seed=0)
     pd.testing.assert_frame_equal(again, made.table)
+
+
+def test_ratios_that_no_training_clip_has_stop_no_baseline(made: Made) -> None:
+    """A corpus without seizures has no baseline of any, so no ratio."""
+    without = made.features.x.copy()
+    without[:, 96:128] = np.nan
+    table = baseline_table(replace(made.features, x=without), made.folds, seed=0)
+    assert np.isfinite(table.loc[table["baseline"].isin(FITTED), "logit"]).all()
+    assert mean_auroc(table, "boosting") > 0.8
