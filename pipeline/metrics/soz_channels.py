@@ -12,7 +12,7 @@ from pipeline.metrics.soz_contacts import BOTH, over_seeds, ranks
 USE = "Research use only. p is the probability that clinicians marked the contact as seizure onset zone; no diagnosis."
 SYNTHETIC = "SYNTHETIC: the recordings were made by a simulator; nothing here is of a person."
 NOT_SCORED = "not_scored"  # flag of a contact of which no clip could be used
-COLUMNS = {
+COLUMNS: dict[str, dict[str, Any]] = {
     "participant_id": {"Description": "Patient"},
     "channel": {"Description": "Contact, or pair A-B of a bipolar montage"},
     "shaft": {"Description": "Electrode (shaft, strip or grid) of the contact"},
