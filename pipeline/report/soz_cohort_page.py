@@ -14,7 +14,7 @@ from pipeline.report.picture import plural
 from pipeline.report.provenance import versions
 from pipeline.report.scoreboard import REAL_LINE
 from pipeline.report.soz_ablated import PAIRS, ablations
-from pipeline.report.soz_cohort import CohortResults, Rows, against_half, against_other, by_metric
+from pipeline.report.soz_cohort import CohortResults, Rows, against_half, against_other, by_metric, headline_words
 from pipeline.report.soz_cohort_pictures import (
     patients_picture,
     reliability_picture,
@@ -59,6 +59,11 @@ CAVEATS = [
     ("Attention.", "Learned dependence, not effective connectivity."),
 ]  # fmt: skip
 
+PRIOR = (
+    "Where a simulated corpus has an effect, the focus is drawn more often in temporal regions: the baseline "
+    "`coordinates`, and a run that is told positions, then rank above chance without any signal (docs/soz.md)."
+)
+
 
 def cohort_page(
     found: CohortResults, *, title: str, corpus: str, run: str, synthetic: bool, dpi: int
@@ -90,11 +95,7 @@ def _results(found: CohortResults) -> Section:
     tables = {condition: by_metric(found.cohort(condition=condition)) for condition in CONDITIONS}
     blocks: list[Block] = []
     if row := tables[BOTH].get("auroc"):
-        n = plural(row["n_patients"], "patient")
-        shown = with_interval(row["value"], row["low"], row["high"])
-        words = against_half(row["value"], row["low"], row["high"])
-        why = f" ({row['reason']})" if row["reason"] else ""
-        blocks.append(Text(f"AUROC of the ranking within a patient, mean over {n}: {shown}; {words}{why}."))
+        blocks.append(Text(headline_words(row)))
     rows = [
         [name, *(_interval_cell(tables[condition], name) for condition in CONDITIONS), UNITS[name]] for name in RANKING
     ]
@@ -145,6 +146,8 @@ def _baselines(found: CohortResults, look: dict[str, Any]) -> tuple[Section, lis
         blocks.append(Note("No patient has both classes: nothing can be compared."))
     if others := found.summary["compared"]:
         blocks.append(Text(f"Runs of the same model with other settings, folds and seeds alike: {', '.join(others)}."))
+    if look["synthetic"] and "coordinates" in set(found.comparisons["second"]):
+        blocks.append(Text(PRIOR))
     table = found.comparisons[found.comparisons["metric"].isin(COMPARED) & (found.comparisons["condition"] == BOTH)]
     confidence = found.evaluation.confidence
     rows = [

@@ -255,6 +255,18 @@ def test_fast_activity_begins_low_in_the_focus():
     assert np.median(gains[True]) > np.median(gains[False]) + 0.5
 
 
+def test_any_third_of_the_zone_is_bad_where_that_is_the_trap():
+    """Always the first contacts would leave a rule by which a rank in the order tells the mark."""
+    places = []
+    for seed in range(40):
+        settings = ieeg("full", seed=seed, effect=0.0, patients=8)
+        host = drawn(settings, 8)[next(place for place, traps in HOSTS.items() if "soz_bad" in traps)]
+        inside = np.flatnonzero(host.marked)
+        assert host.bad[inside].sum() == max(1, len(inside) // 3)
+        places += (np.flatnonzero(host.bad[inside]) / (len(inside) - 1)).tolist()
+    assert abs(np.mean(places) - 0.5) < 0.12  # sd of one about 0.33, of more than 40
+
+
 def test_every_trap_has_a_host_among_the_first_eight():
     hosts = {trap for one in drawn(ieeg(), 8) for trap in one.traps}
     assert hosts == {trap for traps in HOSTS.values() for trap in traps}

@@ -19,14 +19,14 @@ from PIL import Image
 from soz_inputs import PATIENTS, REPORT, Fact, cohort_options, evaluation_options, measures_of, write_results
 
 from pipeline.report.soz_channels import UnfitChannels, answer, read_run
-from pipeline.report.soz_cohort import against_half, against_other
+from pipeline.report.soz_cohort import against_half, against_other, headline_words
 from pipeline.report.soz_dependence import hidden_rows, source_rows
 from pipeline.report.soz_left_out import over_models
 from pipeline.report.soz_patient import PatientFiles, read_patient
 from pipeline.report.soz_seizures import clip_table
 from pipeline.settings.soz import SozEvaluation
 from pipeline.stages import command, soz_cohort_page, soz_evaluate, soz_patient_page
-from pipeline.store import read_table, write_json
+from pipeline.store import read_table, write_json, write_table
 from pipeline.training.soz_abstention import ABSTAINED
 from tests.metrics.soz_predictions import evaluation_settings
 
@@ -211,6 +211,24 @@ def test_other_runs_stand_in_the_picture_and_the_table_of_baselines(made: Any) -
     assert len(own) >= 3  # AUROC, AUPRC, recall
 
 
+def test_the_simulators_prior_is_told_beside_the_baseline_that_profits(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The made-up baseline is not `coordinates`: its page says nothing of places."""
+    root, files = made
+    assert "temporal regions" not in page(made, "cohort").text
+    options = cohort_options(root, files)
+    table = read_table(options["comparisons"])
+    write_table(tmp_path / "c.parquet", table.assign(second=table["second"].replace("noise", "coordinates")))
+    told = {}
+    for synthetic in (True, False):
+        out = tmp_path / f"{synthetic}.html"
+        settings = PAGE | {"synthetic": synthetic}
+        call(monkeypatch, soz_cohort_page, settings, options | {"comparisons": tmp_path / "c.parquet", "out": out})
+        told[synthetic] = "temporal regions" in words(out).text
+    assert told == {True: True, False: False}
+
+
 def test_the_gallery_is_of_the_lowest_scores_and_links_their_pages(made: Any) -> None:
     text = (made[0] / "index.html").read_text()
     gallery = text[text.index('<section id="gallery"') : text.index('<section id="folds"')]
@@ -317,6 +335,15 @@ def test_two_seizures_of_one_recording_keep_their_own_baselines() -> None:
 )  # fmt: skip
 def test_what_an_interval_says_of_chance(interval: tuple[float, float, float], said: str) -> None:
     assert said in against_half(*interval)
+
+
+def test_the_first_sentence_claims_no_more_than_where_the_interval_lies() -> None:
+    row = {"value": 0.8, "low": 0.7, "high": 0.9, "n_patients": 8, "reason": ""}
+    assert headline_words(row).endswith("0.800 [0.70,\u00a00.90]; the interval lies above 0.5, which is no test (see "
+                                        "“Intervals” at the end).")  # fmt: skip
+    few = headline_words(row | {"low": np.nan, "high": np.nan, "n_patients": 4, "reason": "too few"})
+    assert few.endswith("mean over 4 patients: 0.800; without an interval: nothing follows (too few).")
+    assert "chance" not in headline_words(row) + few
 
 
 @pytest.mark.parametrize(

@@ -157,11 +157,11 @@ def _resected(draw: np.random.Generator, implant: Implant, marked: Bools) -> Boo
 
 
 def _bad(draw: np.random.Generator, implant: Implant, marked: Bools, traps: frozenset[str]) -> Bools:
-    """Contacts of bad status: none of the SOZ, but where that is the trap; then some of it stays good."""
+    """Contacts of bad status: none of the SOZ, but where that is the trap; then any third of it, and the rest stays."""
     bad = ~marked & (draw.uniform(size=len(implant)) < BAD_SHARE)
     if "soz_bad" in traps:
         inside = np.flatnonzero(marked)
-        bad[inside[: max(1, len(inside) // 3)]] = True
+        bad[draw.choice(inside, max(1, len(inside) // 3), replace=False)] = True
     return bad
 
 
