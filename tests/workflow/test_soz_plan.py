@@ -127,10 +127,10 @@ def test_a_run_that_is_not_there_is_named() -> None:
         ({"beside": "sintetic"}, "soz.beside: 'sintetic' is not in corpora; did you mean 'synthetic'"),
         ({"run": "mian"}, "soz.run: 'mian' is not in soz.runs; did you mean 'main'"),
         ({"ablations": ["frozn"]}, "soz.ablations: 'frozn' is not in soz.runs; did you mean 'frozen'"),
-        ({"ablations": ["main"]}, "soz.ablations: 'main' is soz.run itself, .*; take it out of the list"),
+        ({"ablations": ["main"]}, "soz.ablations: 'main' is soz.run itself, .*; give a list without it"),
         ({"ablations": ["poster", "poster"]}, "soz.ablations: .* names a run twice"),
         ({"compared": ["frozn"]}, "soz.compared: 'frozn' is not in soz.runs; did you mean 'frozen'"),
-        ({"compared": ["main"]}, "soz.compared: 'main' is soz.run itself, .*; take it out of the list"),
+        ({"compared": ["main"]}, "soz.compared: 'main' is soz.run itself, .*; give a list without it"),
         ({"compared": ["strict"]}, "soz.compared: 'strict' has other folds.labels than soz.run, 'main'"),
         ({"run": "bipolar"}, r"'no-attention' has other tokens.montage than soz.run, 'bipolar', .*soz.compared: \[\]"),
         (

@@ -63,7 +63,7 @@ def _runs(config: Config) -> Iterator[str]:
         for problem in wrong_list(named, "run") if named else ():
             yield f"soz.{where}: {problem}"
         if soz.run in named:
-            yield f"soz.{where}: {soz.run!r} is soz.run itself, beside which the others stand; take it out of the list"
+            yield f"soz.{where}: {soz.run!r} is soz.run itself, beside which the others stand; give a list without it"
     for name in soz.runs:
         if not NAME.fullmatch(name):
             yield f"soz.runs.{name}: a run is named in small letters, digits and hyphens"
