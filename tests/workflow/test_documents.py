@@ -1,4 +1,4 @@
-"""What the documents name is there: links, modules, presets, runs, stages, columns, and every rule that asks for a GPU."""
+"""What the documents name is there: links, stages and their options, presets, runs, columns, rules for a GPU."""
 
 import re
 from pathlib import Path
@@ -41,6 +41,17 @@ def test_links_and_commands_lead_somewhere(path: Path) -> None:
         file = ROOT / module.replace(".", "/")
         named = not module.endswith(".")  # `pipeline.stages.<rule>` names none
         assert not named or file.with_suffix(".py").is_file() or (file / "__main__.py").is_file(), module
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_options_of_stages_run_by_hand_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("`", "\n").replace("\\\n", " ")
+    for stage, rest in re.findall(r"python -m pipeline\.stages\.(\w+)([^\n#]*)", text):
+        source = (ROOT / "pipeline" / "stages" / f"{stage}.py").read_text(encoding="utf-8")
+        wanted = re.findall(r"--([a-z][a-z-]*)", rest)
+        loops = re.findall(r"for name in \(([^)]*)\)", source)  # options that a loop adds
+        known = set(re.findall(r'"--([a-z-]+)"', source)) | set(re.findall(r'"([a-z-]+)"', " ".join(loops)))
+        assert set(wanted) <= known | {"help", "log", "settings", "code"}, (stage, set(wanted) - known)
 
 
 def test_every_module_of_the_arm_is_on_the_map() -> None:
