@@ -10,6 +10,8 @@ import pandas as pd
 
 from pipeline.metrics.soz_contacts import BOTH
 from pipeline.metrics.soz_evaluation import ALL, MODEL
+from pipeline.report.blocks import with_interval
+from pipeline.report.picture import plural
 from pipeline.report.soz_channels import read_run
 from pipeline.report.tables import records
 from pipeline.settings.soz import SozEvaluation
@@ -110,6 +112,14 @@ def against_half(value: float, low: float, high: float) -> str:
     if high < 0.5:
         return "the interval lies below 0.5"
     return "not told from 0.5: the interval holds it"
+
+
+def headline_words(row: dict[str, Any]) -> str:
+    """The first sentence of the page, of the cohort's row of the AUROC."""
+    n, shown = plural(row["n_patients"], "patient"), with_interval(row["value"], row["low"], row["high"])
+    words = against_half(row["value"], row["low"], row["high"])
+    why = f" ({row['reason']})" if row["reason"] else ", which is no test (see “Intervals” at the end)"
+    return f"AUROC of the ranking within a patient, mean over {n}: {shown}; {words}{why}."
 
 
 def against_other(row: dict[str, Any], confidence: float) -> str:

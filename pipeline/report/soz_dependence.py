@@ -84,7 +84,7 @@ def _null_words(settings: SozEvaluation) -> str:
     return (
         "Marked contacts are neighbours, and neighbours are looked at alike: chance for this AUROC is not 0.5. It is "
         "told by labels exchanged within each shaft, of patients who have a shaft of both classes. Where nothing but "
-        f"place mattered, a share of {1 - settings.confidence:.2f} of them would lie beyond the exchanged labels."
+        f"place mattered, a share of at most {1 - settings.confidence:.2f} would lie beyond the exchanged labels."
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 
-from pipeline.explain.soz_shafts import BOTH
+from pipeline.metrics.soz_contacts import BOTH
 from pipeline.report.blocks import Note, Text
 from pipeline.report.picture import Picture, drawing, finish, plural, tidy
 from pipeline.report.soz_seizures import ROWS
