@@ -128,6 +128,22 @@ def test_the_published_length_brings_the_published_resampling() -> None:
     assert [name for name, value in made.compat.model_dump().items() if published[name] == value] == []
 
 
+def test_a_detection_run_on_wavelet_packets_reads_their_frames_and_scaler() -> None:
+    made = config()
+    wpt, fft = (
+        inputs(made).of_model(made.corpus, made.runs[name], "detection", 12, "train", "validation")
+        for name in ("dist-wpt", "dist-scratch")
+    )
+    assert wpt["features"] == [path.replace("/features/fft/", "/features/wpt/") for path in fft["features"]]
+    assert wpt["scaler"] == f"results/{made.corpus}/features/wpt/grid/scalers/detection-12s.json"
+    assert wpt["features"] != fft["features"]
+    assert {name: paths for name, paths in wpt.items() if name not in ("features", "scaler")} == {
+        name: paths for name, paths in fft.items() if name not in ("features", "scaler")
+    }
+    trained = job_settings.train(made, "dist-wpt", "detection", 12, 0)["features"]
+    assert trained == job_settings.features(made, "wpt")["features"] == made.features["wpt"]
+
+
 def test_a_fold_reads_the_frames_of_its_corpus_and_has_the_rest_itself() -> None:
     made = config()
     asked = inputs(made)
