@@ -13,7 +13,7 @@ from pipeline.corpora.records import Event, RecordingFiles
 from pipeline.findings import CorpusError, Finding, Findings, Rejected
 
 VERSIONS = ("auto",)
-FILE_NAMES = "coded"  # ids of BIDS are codes; docs/privacy.md
+FILE_NAMES = "needed"  # codes, by which side files and tasks are found: docs/privacy.md
 INTRACRANIAL = True  # what comes out are contacts: the SOZ arm reads them, scalp models do not
 
 

@@ -186,6 +186,14 @@ def test_a_corpus_without_a_folder_says_so_when_it_is_asked_for() -> None:
         inputs(config).page_files("main")
 
 
+def test_side_files_are_found_by_name_so_that_pseudonyms_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "sub-a" / "ieeg").mkdir(parents=True)
+    (tmp_path / "sub-a" / "ieeg" / "sub-a_task-ictal_ieeg.edf").touch()
+    config = configured(None, "ds004100", corpora={"ds004100": {"root": str(tmp_path), "pseudonyms": "always"}})
+    with pytest.raises(ValueError, match=r"corpora.ds004100.pseudonyms: always; but reader 'ieeg_bids' finds"):
+        inputs(config).page_files("main")
+
+
 def test_more_folds_than_patients_stop_before_any_job() -> None:
     assert inputs(checked({"folds": {"outer": 8}})).page_files("main")
     with pytest.raises(ValueError, match=r"soz.folds.outer: 9, and there are 8 patients, .*; set it lower"):
