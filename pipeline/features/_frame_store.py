@@ -66,14 +66,14 @@ def write_frames(
             "frames", shape=(total, *shape), chunks=(chunk, *shape), dtype="float32", compressors=None
         )
         done = 0
-        for block in _whole_chunks(arrays, chunk):
+        for block in whole_chunks(arrays, chunk):
             stored[done : done + len(block)] = block
             done += len(block)
         if done != total:  # inside the block: nothing appears under the final name
             raise ValueError(f"{path}: {done} frames for items of {total} s")
 
 
-def _whole_chunks(arrays: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:
+def whole_chunks(arrays: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:
     """Join arrays along their first axis and cut them into pieces of `chunk` rows; the last may be shorter."""
     held: list[np.ndarray] = []
     count = 0

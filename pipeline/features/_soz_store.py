@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from pipeline.features._frame_store import _whole_chunks
+from pipeline.features._frame_store import whole_chunks
 from pipeline.features._soz_measures import MEASURES, channel_measures
 from pipeline.features._soz_montage import Montage, joined_flags, montage_of
 from pipeline.features._soz_tokens import clip_tokens, energies, usable_bands, without_mains
@@ -100,7 +100,7 @@ def write_tokens(
             "tokens", shape=(total, bands, seconds), chunks=(chunk, bands, seconds), dtype="float32", compressors=None
         )
         done = 0
-        for block in _whole_chunks(_tokens(clips, homes, sources, job, level, valid, tables), chunk):
+        for block in whole_chunks(_tokens(clips, homes, sources, job, level, valid, tables), chunk):
             stored[done : done + len(block)] = block
             done += len(block)
         ratio = baseline_ratio(clips, starts, lengths, level, valid, usable)

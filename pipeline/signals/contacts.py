@@ -12,7 +12,7 @@ from pipeline.settings.signals import SignalSettings
 from pipeline.signals.edf_annotations import stretches
 from pipeline.signals.edf_header import EdfHeader, read_header, reject
 from pipeline.signals.edf_samples import scale_of
-from pipeline.signals.recording import CleanRecording, _segments
+from pipeline.signals.recording import CleanRecording, clean_segments
 from pipeline.signals.sources import Source
 
 
@@ -40,7 +40,7 @@ def open_contacts(
         missing=(),
         zeroed=False,
         squeezed=False,
-        segments=_segments(header, stretches(header, findings), rate_hz, findings, squeezed=False),
+        segments=clean_segments(header, stretches(header, findings), rate_hz, findings, squeezed=False),
     )
 
 

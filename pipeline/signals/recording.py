@@ -147,7 +147,7 @@ def _open(
         return _open_bipolar(header, channels, signals, findings, squeezed=squeezed)
     found = find_electrodes(header, channels, findings)
     pieces = stretches(header, findings)
-    segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
+    segments = clean_segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
     sources = readable_sources(header, found, signals.quality, findings, one_rate=compat.zero_unreadable)
     if compat.zero_unreadable:
         missing = missing_electrodes(found, channels)
@@ -175,7 +175,7 @@ def _open_bipolar(
     """Derivations as nodes: each channel is judged as recorded, before anything is subtracted."""
     found, recipes = find_derivations(header, channels, findings)
     pieces = stretches(header, findings)
-    segments = _segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
+    segments = clean_segments(header, pieces, signals.rate_hz, findings, squeezed=squeezed)
     readable = readable_sources(header, found, signals.quality, findings, one_rate=False)
     sources = good_sources(header, readable, pieces, signals, findings)
     flat = flat_differences(
@@ -194,7 +194,7 @@ def _open_bipolar(
     )
 
 
-def _segments(
+def clean_segments(
     header: EdfHeader, pieces: list[Stretch], rate_hz: float, findings: Findings, *, squeezed: bool
 ) -> tuple[CleanSegment, ...]:  # fmt: skip
     """Whole seconds of each stretch; stretches under one second are left out."""
