@@ -23,11 +23,11 @@ from pipeline.corpora.ieeg.tree import find_recordings
 from pipeline.corpora.records import RecordingFiles
 from pipeline.corpora.shards import manifest_rows, write_manifest
 from pipeline.metrics.soz_channels import COLUMNS as DERIVATIVE
-from pipeline.metrics.soz_channels import bids_cells, description, flagged, place_table
+from pipeline.metrics.soz_channels import SYNTHETIC, bids_cells, description, flagged, place_table
 from pipeline.stages import command
 from pipeline.store import read_table, read_tables, write_json, write_tsv
 from pipeline.training.device import prepare_device
-from pipeline.training.soz_bundle import Bundle, UnfitBundle, open_bundle
+from pipeline.training.soz_bundle import SIMULATED, Bundle, UnfitBundle, open_bundle
 from pipeline.training.soz_data import SozData, load_clips
 from pipeline.training.soz_ensemble import Verdict, judge, warnings
 
@@ -79,9 +79,11 @@ def main() -> None:
                 f"{patient}: no clip of {bundle.made.clips.length_s} s in any recording that can be used"
             )
         verdict = judge(models, data, device=device, settings=device_settings)
-        rates = read_table(made["recordings"])["rate_hz"].tolist()
-        told = warnings(bundle, data, patient=patient, rates_hz=rates)
-        write(arguments.out, patient, channel_table(verdict, data, made, patient), verdict, told, bundle)
+        facts = read_table(made["recordings"])
+        simulated = bool(facts["synthetic"].any())
+        told = warnings(bundle, data, patient=patient, rates_hz=facts["rate_hz"].tolist())
+        told += [f"{patient}: {SYNTHETIC}"] if simulated else []
+        write(arguments.out, channel_table(verdict, data, made, patient), verdict, told, bundle, simulated=simulated)
     for line in told:
         log.warning("%s", line)
     log.info("%s", verdict.abstained or f"{patient}: {', '.join(verdict.top(TOP))}")
@@ -177,13 +179,16 @@ def channel_table(verdict: Verdict, data: SozData, made: dict[str, Path], patien
     return table.reindex(columns=list(COLUMNS))
 
 
-def write(out: Path, patient: str, table: pd.DataFrame, verdict: Verdict, told: list[str], bundle: Bundle) -> None:
-    """The files of the answer: a BIDS derivative and prediction.json."""
+def write(
+    out: Path, table: pd.DataFrame, verdict: Verdict, told: list[str], bundle: Bundle, *, simulated: bool
+) -> None:
+    """The files of the answer: a BIDS derivative and prediction.json. `simulated`: the subject is."""
+    subject, taught = str(table["participant_id"].iloc[0]), f" {SIMULATED}." if bundle.synthetic else ""
+    columns = COLUMNS | {name: f"{COLUMNS[name]}.{taught}" for name in ("p_raw", "p_cal") if taught}
     write_tsv(out / "channel_soz.tsv", bids_cells(table))
-    write_json(out / "channel_soz.json", {name: {"Description": text} for name, text in COLUMNS.items()})
-    subject = str(table["participant_id"].iloc[0])
-    what = f"{subject}, by the bundle of run {bundle.run} on {', '.join(bundle.made.corpora)}"
-    write_json(out / "dataset_description.json", description(what, synthetic=bundle.synthetic))
+    write_json(out / "channel_soz.json", {name: {"Description": text} for name, text in columns.items()})
+    what = f"{subject}, by the bundle of run {bundle.run} on {', '.join(bundle.made.corpora)}.{taught}"
+    write_json(out / "dataset_description.json", description(what, synthetic=simulated))
     answer = {
         "use": bundle.use,
         "participant_id": subject,
@@ -192,6 +197,7 @@ def write(out: Path, patient: str, table: pd.DataFrame, verdict: Verdict, told: 
         "highest_p_cal": float(table["p_cal"].max()),
         "top": [] if verdict.abstained else verdict.top(TOP),
         "warnings": told,
+        "simulated_recordings": simulated,
         "trained_on_simulated_recordings": bundle.synthetic,
         "models": [member.model_hash for member in bundle.members],
         "fold_hashes": sorted({member.fold_hash for member in bundle.members}),

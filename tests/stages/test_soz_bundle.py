@@ -24,7 +24,7 @@ from pipeline.stages import command, soz_bundle, soz_predict_subject
 from pipeline.store import read_json, write_json
 from pipeline.training.soz_bundle import SIMULATED, UnfitBundle, open_bundle
 from pipeline.training.soz_data import load_clips
-from pipeline.training.soz_ensemble import judge, warnings
+from pipeline.training.soz_ensemble import Verdict, judge, warnings
 from tests.metrics.soz_predictions import evaluation_settings
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +202,25 @@ def subject(root: Path, **changed: Any) -> Path:
     return root
 
 
+def answer_of(out: Path) -> dict[str, Any]:
+    return dict(read_json(out / "prediction.json"))
+
+
+def test_a_simulated_subject_is_marked(bundle: Path, tmp_path: Path) -> None:
+    content, _ = open_bundle(bundle, CPU)
+    table = pd.DataFrame({"participant_id": ["sub-01"], "p_cal": [0.5]}).reindex(
+        columns=list(soz_predict_subject.COLUMNS)
+    )
+    verdict = Verdict(table.assign(rank=1, channel="A1"), 0.5, "")
+    real = content.model_copy(update={"synthetic": False})
+    for simulated in (True, False):
+        soz_predict_subject.write(tmp_path, table, verdict, [], real, simulated=simulated)
+        told = (tmp_path / "dataset_description.json").read_text() + (tmp_path / "channel_soz.json").read_text()
+        assert ("SYNTHETIC" in told) == simulated
+        assert SIMULATED not in told
+        assert answer_of(tmp_path)["simulated_recordings"] is simulated
+
+
 def test_one_subject_without_labels_or_events(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = subject(tmp_path / "bids"), tmp_path / "out"
     monkeypatch.chdir(ROOT)
@@ -213,7 +232,10 @@ def test_one_subject_without_labels_or_events(bundle: Path, tmp_path: Path, monk
     assert set(table["n_clips_interictal"]) == {1}
     assert list(table.columns) == [*DERIVATIVE, "model_sd", "votes"]
     assert set(json.loads((out / "channel_soz.json").read_text())) >= set(table.columns)
-    assert "SYNTHETIC" in json.loads((out / "dataset_description.json").read_text())["Name"]
+    name = json.loads((out / "dataset_description.json").read_text())["Name"]
+    assert SIMULATED in name  # the bundle was taught by a simulator
+    assert "SYNTHETIC" not in name  # the subject's EDF does not say so of itself
+    assert answer_of(out)["simulated_recordings"] is False
     assert set(table["label_soz"]) == set(table["resected"]) == {"n/a"}
     assert [float(x) for x in table["x"]] == [-30, -34, -38, 31, 35]  # a number, and not text with an apostrophe
     again = of_patient(read_run(out / "channel_soz.tsv"), "01")  # as the pages read a run's table
