@@ -1,8 +1,8 @@
 """What reruns after a change of the SOZ arm, and what does not: plans of Snakemake over files that are only touched.
 
 Every file of the plan is made empty and marked as up to date (`--touch` keeps the params of its job), so that plans are
-as after a finished run, and nothing is computed. Of a job without inputs (`simulate`) it keeps nothing, so that no rerun
-of it is seen here; what such a job is told is in test_soz_plan.
+as after a finished run, and nothing is computed. Of a job without inputs (`simulate`) it keeps nothing: no rerun of it
+is seen here; what such a job is told is in test_soz_plan.
 """
 
 import re

@@ -289,6 +289,7 @@ def told(config: Config) -> dict[str, str]:
     make = job_settings_soz
     tokens = soz.tokens_name(config.soz.of("main").tokens)
     made = {
+        "simulate": job_settings.simulate(config, config.soz.corpus),
         "index": make.soz_index(config, config.soz.corpus), "ingest": make.soz_ingest(config, config.soz.corpus),
         "clips": make.soz_clips(config, config.soz.corpus), "tokens": make.soz_tokens(config, tokens),
         "folds": make.soz_folds(config, ""),
