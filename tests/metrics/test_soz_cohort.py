@@ -27,7 +27,15 @@ from pipeline.metrics.soz_evaluation import (
     metrics_table,
     patient_values,
 )
-from pipeline.metrics.soz_patients import NO_CLIP, NO_RESECTION, NO_SCORE, ONE_CLASS, UNLABELLED, patient_rows
+from pipeline.metrics.soz_patients import (
+    NO_CLIP,
+    NO_RESECTION,
+    NO_SCORE,
+    NOT_JUDGED,
+    ONE_CLASS,
+    UNLABELLED,
+    patient_rows,
+)
 from pipeline.metrics.soz_pooled import calibration_draws, pooled_estimates, reliability_table
 from pipeline.settings.soz import SozEvaluation
 from pipeline.training.soz_calibration import Calibrator
@@ -57,6 +65,15 @@ def test_patient_values_are_scikit_learns_and_missing_conditions_say_so() -> Non
     assert value(rows, "P01", "auroc", "ictal")[1] == NO_CLIP
     assert value(rows, "P02", "auroc", "interictal")[1] == NO_CLIP
     assert value(rows, "P01", "auroc", "interictal") == value(rows, "P01", "auroc", "both")
+
+
+def test_a_run_of_one_condition_denies_no_clip() -> None:
+    table = predictions(3, conditions={"P01": ("ictal",)})
+    own = table[table["condition"] == "interictal"]  # a run judges by these alone; P01 has none
+    rows = patient_rows(contact_scores(own), facts(table), places(table), judged="interictal")
+    assert value(rows, "P00", "auroc", "ictal")[1] == NOT_JUDGED
+    assert value(rows, "P00", "auroc", "both") == value(rows, "P00", "auroc", "interictal")
+    assert value(rows, "P01", "auroc", "interictal")[1] == NO_SCORE
 
 
 def test_nobody_disappears() -> None:

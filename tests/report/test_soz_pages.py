@@ -268,6 +268,7 @@ def test_a_table_that_lacks_a_column_stops_in_plain_words(
         call(monkeypatch, soz_patient_page, PAGE, options)
 
 
+@pytest.mark.slow
 def test_a_model_without_layers_says_so_instead_of_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write_results(tmp_path, facts=PATIENTS[4:], layers=0)
     call(monkeypatch, soz_patient_page, PAGE, vars(files) | {"patient": "P5", "out": tmp_path / "P5.html"})
@@ -277,6 +278,7 @@ def test_a_model_without_layers_says_so_instead_of_drawing(tmp_path: Path, monke
     assert "Who looks at whom" not in found
 
 
+@pytest.mark.slow
 def test_a_run_of_one_condition_says_so_and_denies_no_clip(
     made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
