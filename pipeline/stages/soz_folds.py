@@ -24,9 +24,7 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("recordings", "contacts", "patients"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
-    parser.add_argument(
-        "--listed", nargs="*", default=[], help="patients or corpora with a planned fold each"
-    )
+    parser.add_argument("--listed", nargs="*", default=[], help="patients or corpora with a planned fold each")
     parser.add_argument("--folds", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True, help="folds.json")
     arguments = parser.parse_args()

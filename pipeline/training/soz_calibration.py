@@ -25,7 +25,7 @@ class Calibrator:
 
     `temperature` (intercept 0) and `platt`: p = sigmoid(slope logit + intercept), slope > 0, so the order is kept.
     `isotonic`: p rises from corner to corner (x, y) along straight lines and is constant beyond the outermost, so that
-    contacts may come to share one p. `kind` is not what was `asked` where too little could be fitted; `reason` says why.
+    contacts may come to share one p. `kind` is not what was `asked` where too little could be fitted: `reason` says so.
     """
 
     kind: Calibration
