@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.features.wpt import frames, frequency_order, packets
 from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.features import FeatureSettings
+from pipeline.settings.wavelets import ORDERS
 
 RATE_HZ, LEVEL, BANDS = 512, 5, 32
 SCALP = FeatureSettings(kind="wpt", floor_amplitude=1e-8, wavelet="db4", level=LEVEL)
@@ -106,3 +107,15 @@ def test_other_kinds_are_written_as_before_and_packets_need_their_options():
     for wrong in ({**whole, "kind": "fft"}, {**whole, "level": None}, {**whole, "wavelet": "haar; rm"}):
         with pytest.raises(SettingsError, match="features"):
             parse_section(FeatureSettings, wrong, where="features.wpt")
+
+
+def test_the_wavelets_that_a_setting_may_name_are_those_of_the_library() -> None:
+    """Orthogonal families, from the first to the last; `db0` and `db99` are refused before any job."""
+    allowed = {f"{family}{k}" for family, (first, last) in ORDERS.items() for k in range(first, last + 1)}
+    assert allowed == {name for family in ORDERS for name in pywt.wavelist(family)}
+    assert all(pywt.Wavelet(name).orthogonal for name in allowed)
+    features = {"kind": "wpt", "floor_amplitude": 1e-8, "level": 5}
+    assert FeatureSettings.model_validate(features | {"wavelet": "sym20"}).wavelet == "sym20"
+    for name in ("db0", "db39", "db04", "sym1", "haar", "db"):
+        with pytest.raises(SettingsError, match=r"wavelet: .*db1 to db38, sym2 to sym20, coif1 to coif17"):
+            parse_section(FeatureSettings, features | {"wavelet": name})
