@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Words(HTMLParser):
         self.text += "" if self.silent else f"{data} "
 
 
+@cache
 def words(path: Path) -> Words:
     found = Words()
     found.feed(path.read_text(encoding="utf-8"))
