@@ -24,8 +24,13 @@ def clip_table(predictions: pd.DataFrame, seizures: pd.DataFrame, *, clip_s: flo
     its recording and segment.
     """
     clips = predictions.drop_duplicates("clip")[["clip", "phase", "condition"]].reset_index(drop=True)
-    places = clips["clip"].str.extract(r"^(?P<recording>.*)/(?P<segment>[^/]*)@(?P<start_s>[0-9.]+)$")
-    clips = clips.join(places).assign(start_s=lambda table: table["start_s"].astype(float))
+    names = [name.rpartition("@") for name in clips["clip"]]  # <recording>/<segment>@<start_s>
+    places = [place.rpartition("/") for place, _, _ in names]
+    clips = clips.assign(
+        recording=[place[0] for place in places],
+        segment=[place[2] for place in places],
+        start_s=[float(name[2]) for name in names],
+    )
     clips = clips.sort_values(["recording", "start_s"], kind="stable", ignore_index=True)
     ictal = clips[clips["phase"] == "ictal"]
     numbers = {row["clip"]: k for k, row in enumerate(records(ictal), start=1)}
