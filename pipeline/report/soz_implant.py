@@ -40,7 +40,7 @@ def implant_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: in
     gone = f" Without coordinates and not shown here: {plural(without, 'contact')}." if without else ""
     caption = (
         f"n = {plural(len(placed), 'contact')} at their coordinates in mm, as the side files give them; grey lines "
-        f"join the contacts of a shaft. Names: the {NAMED} highest ranks.{gone} {label_words(own)}"
+        f"join the contacts of a shaft. Names: the {NAMED} highest ranks, where one does not lie on another.{gone} {label_words(own)}"
     )
     alt = f"Implant from three sides; most probable: {named(placed)}."
     name = f"{patient}-implant"
@@ -62,11 +62,23 @@ def _view(axes: Axes, placed: pd.DataFrame, across: str, up: str) -> None:
         )  # fmt: skip
     gone = ordered[ordered["resected"].fillna(False).to_numpy(dtype=bool)]
     axes.plot(gone[across], gone[up], "x", color="#000000", markersize=3.5, markeredgewidth=0.8, zorder=4)
-    for row in records(ordered[ordered["rank"] <= NAMED]):
+    for row in _apart(placed, across, up):
         axes.annotate(
             row["channel"], (row[across], row[up]), xytext=(5, 4), textcoords="offset points", fontsize=7, zorder=5
         )
     axes.grid(color="#eeeeee", linewidth=0.5)
+
+
+def _apart(placed: pd.DataFrame, across: str, up: str) -> list[dict[str, Any]]:
+    """The highest ranks in turn, without those whose name would lie on the name of a higher one in this view."""
+    span = max(float(np.ptp(placed[across])), float(np.ptp(placed[up])), 1.0)
+    kept: list[dict[str, Any]] = []
+    for row in records(placed[placed["rank"] <= NAMED].sort_values("rank", kind="stable")):
+        wide = [abs(row[across] - other[across]) < 0.14 * span for other in kept]
+        high = [abs(row[up] - other[up]) < 0.05 * span for other in kept]
+        if not any(near and beside for near, beside in zip(wide, high, strict=True)):
+            kept.append(row)
+    return kept
 
 
 def shaft_picture(
