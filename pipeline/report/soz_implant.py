@@ -40,7 +40,8 @@ def implant_picture(own: pd.DataFrame, *, patient: str, synthetic: bool, dpi: in
     gone = f" Without coordinates and not shown here: {plural(without, 'contact')}." if without else ""
     caption = (
         f"n = {plural(len(placed), 'contact')} at their coordinates in mm, as the side files give them; grey lines "
-        f"join the contacts of a shaft. Names: the {NAMED} highest ranks, where one does not lie on another.{gone} {label_words(own)}"
+        f"join the contacts of a shaft. Names: the {NAMED} highest ranks, where one does not lie on another.{gone}"
+        f" {label_words(own)}"
     )
     alt = f"Implant from three sides; most probable: {named(placed)}."
     name = f"{patient}-implant"
