@@ -73,8 +73,8 @@ def ablation_table(
 def _turned(pair: Mapping[Hashable, Any]) -> Difference:
     """The comparison turned round: this run less the run of reference."""
     return {
-        "reference": pair["value_first"], "difference": -pair["difference"], "difference_low": -pair["high"],
-        "difference_high": -pair["low"],
+        "reference": pair["value_first"], "difference": 0.0 - pair["difference"],
+        "difference_low": 0.0 - pair["high"], "difference_high": 0.0 - pair["low"],  # 0.0 - x: never -0
         **{name: pair[name] for name in ("p", "p_holm", "n_comparisons", "n_patients", "n_differ", "reason")},
     }  # fmt: skip
 
