@@ -78,7 +78,8 @@ def profile_picture(own: pd.DataFrame, clip: ClipTokens, *, patient: str, synthe
         left.set(xlabel="Hz", title="Mean robust z of each band")
         right.barh(range(len(order)), np.nan_to_num(p), color="#555555", height=0.8)
         right.set(xlim=(0, 1), xlabel="p", title="Probability")
-        figure.colorbar(image, ax=left, pad=0.01, extend="both")
+        short = min(1.0, 3.0 / float(figure.get_figheight()))  # in a tall picture no longer than in a flat one
+        figure.colorbar(image, ax=left, pad=0.01, extend="both", shrink=short, aspect=20, anchor=(0.0, 1.0))
         leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi, colours=None)
     when = "from the onset on" if np.isfinite(clip.onset_s) else "over the whole clip"
