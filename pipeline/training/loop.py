@@ -24,6 +24,7 @@ from pipeline.settings.training import FitSettings, LoopSettings
 from pipeline.training import augment
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import Batch, ClipData
+from pipeline.training.fit_state import put_back, state_tensors
 from pipeline.training.forward import (
     forward,
     joint_forward,
@@ -37,7 +38,6 @@ from pipeline.training.model_io import class_names
 from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
 
 LOGGER = logging.getLogger("ictograph")
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, per parameter; the step counter lives on the CPU
 
 
 class Diverged(ValueError):
@@ -225,12 +225,7 @@ class _Run:
 
     def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Keep all that the next epoch depends on. Random numbers follow from the seed and the epoch: no state."""
-        tensors = {f"model.{name}": value.detach().cpu() for name, value in self.model.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in best.items()}
-        for name, parameter in self.model.named_parameters():
-            state = self.optimiser.state.get(parameter, {})  # none of a weight that nothing uses
-            tensors |= {f"adam.{name}.{moment}": state[moment].detach().cpu() for moment in MOMENTS if state}
-        checkpoints.save({name: value.contiguous() for name, value in tensors.items()}, {"history": history})
+        checkpoints.save(state_tensors(self.model, self.optimiser, best), {"history": history})
 
     def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
         """History and best weights so far, after putting model and optimiser where they were; empty: a fresh start."""
@@ -238,15 +233,9 @@ class _Run:
         if stored is None:
             return [], {}
         tensors, record = stored
-        self.model.load_state_dict(_below(tensors, "model."))
-        for name, parameter in self.model.named_parameters():
-            homes = {"step": torch.device("cpu"), "exp_avg": parameter.device, "exp_avg_sq": parameter.device}
-            if f"adam.{name}.{MOMENTS[0]}" in tensors:
-                self.optimiser.state[parameter] = {
-                    moment: tensors[f"adam.{name}.{moment}"].to(home, copy=True) for moment, home in homes.items()
-                }
+        best = put_back(self.model, self.optimiser, tensors)
         LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.loop.epochs)
-        return record["history"], _below(tensors, "best.")
+        return record["history"], best
 
 
 def checkpoint_score(labels: np.ndarray, logits: np.ndarray, metric: str) -> float | None:
@@ -259,10 +248,6 @@ def checkpoint_score(labels: np.ndarray, logits: np.ndarray, metric: str) -> flo
         matrix = confusion(labels, logits.argmax(axis=1), ones, len(names))
         value = class_metrics(matrix, names)[Key("weighted_f1", "")][0]
     return float(value) if math.isfinite(value) else None
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _stops(history: list[dict[str, Any]], settings: LoopSettings) -> bool:

@@ -22,7 +22,8 @@ from pipeline.settings.soz import SozFinetuning, SozLoop, SozPretraining
 from pipeline.settings.training import DeviceSettings
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.device import autocast
-from pipeline.training.loop import MOMENTS, Diverged
+from pipeline.training.fit_state import put_back, state_tensors
+from pipeline.training.loop import Diverged
 from pipeline.training.sampling import ORDER, TORCH, generator
 from pipeline.training.soz_data import SozBatches
 from pipeline.training.soz_losses import focal_bce, supcon
@@ -230,12 +231,7 @@ class _Run:
 
     def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Keep all that the next epoch depends on."""
-        tensors = {f"model.{name}": value for name, value in self.weights().items()}
-        tensors |= {f"best.{name}": value for name, value in best.items()}
-        for name, parameter in self.model.named_parameters():
-            state = self.optimiser.state.get(parameter, {})  # none of a weight that no loss uses
-            tensors |= {f"adam.{name}.{moment}": state[moment].detach().cpu() for moment in MOMENTS if state}
-        checkpoints.save({name: value.contiguous() for name, value in tensors.items()}, {"history": history})
+        checkpoints.save(state_tensors(self.model, self.optimiser, best), {"history": history})
 
     def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
         """History and best weights so far, after putting model and optimiser where they were; empty: a fresh start."""
@@ -243,15 +239,6 @@ class _Run:
         if stored is None:
             return [], {}
         tensors, record = stored
-        self.model.load_state_dict(_below(tensors, "model."))
-        for name, parameter in self.model.named_parameters():
-            homes = {"step": torch.device("cpu"), "exp_avg": parameter.device, "exp_avg_sq": parameter.device}
-            if f"adam.{name}.{MOMENTS[0]}" in tensors:
-                state = {moment: tensors[f"adam.{name}.{moment}"].to(home, copy=True) for moment, home in homes.items()}
-                self.optimiser.state[parameter] = state
+        best = put_back(self.model, self.optimiser, tensors)
         LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.epochs)
-        return record["history"], _below(tensors, "best.")
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        return record["history"], best
