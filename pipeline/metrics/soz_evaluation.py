@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.metrics.comparisons import holm
 from pipeline.metrics.soz_cohort import Estimate, mean_estimate, paired, separation, table_of
@@ -21,6 +22,7 @@ MODEL = "model"
 ALL = "all"
 FACTORS = ("outcome", "implant", "lesion", "rate_hz")
 COMPARED = ("auroc", "auprc", "recall_at_soz")
+NO_SHARES = frozenset(["n_contacts", "n_soz", "auprc_ratio", "mm_to_soz"])  # the others lie between 0 and 1
 PATIENT_METRICS = (*COUNTS, *RANKING, *RESECTION)
 METRICS = {
     "system": "string", "scope": "string", "condition": "string", "factor": "string", "level": "string",
@@ -42,12 +44,13 @@ def metrics_table(
 ) -> pd.DataFrame:
     """Columns METRICS: scope `patient` (each seed, and their mean as seed -1) and `cohort`.
 
-    rows: patient_rows of each system; contacts: their contact_scores; facts: patient and FACTORS (text, empty unknown).
+    rows: patient_rows of each system; contacts: their contact_scores; facts: patient, fold and FACTORS (text, empty
+    unknown).
     """
     parts = []
     for system, own in rows.items():
         levels = _levels(facts, FACTORS if system == MODEL else ())
-        cohort = [_cohort(own, condition, levels, settings) for condition in CONDITIONS]
+        cohort = [_cohort(own, condition, levels, facts, settings) for condition in CONDITIONS]
         found = [_of_patients(own), *cohort, _pooled(contacts[system], settings)]
         if system == MODEL:
             found.append(_outcome(own, facts, settings))
@@ -76,22 +79,39 @@ def _levels(facts: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, str,
 
 
 def _cohort(
-    own: pd.DataFrame, condition: str, levels: Sequence[tuple[str, str, list[str]]], settings: SozEvaluation
+    own: pd.DataFrame,
+    condition: str,
+    levels: Sequence[tuple[str, str, list[str]]],
+    facts: pd.DataFrame,
+    settings: SozEvaluation,
 ) -> pd.DataFrame:
     """Of every level: factor, level and its patients; the first holds everybody."""
     rows, everybody = own[own["condition"] == condition], levels[0][2]
+    folds = _folds(facts, everybody)
     tables, parts = {metric: table_of(rows, metric, everybody) for metric in PATIENT_METRICS}, []
     for factor, level, patients in levels:
         inside = np.isin(everybody, patients)
-        estimates = {metric: mean_estimate(table[:, inside], settings) for metric, table in tables.items()}
-        found = [{"metric": metric} | _estimated(one, len(patients)) for metric, one in estimates.items()]
+        estimates = {
+            metric: mean_estimate(table[:, inside], folds[inside], settings) for metric, table in tables.items()
+        }
+        found = [_estimated(metric, one, len(patients)) for metric, one in estimates.items()]
         parts.append(_of_cohort(found, condition, factor, level))
     return pd.concat(parts, ignore_index=True)
 
 
-def _estimated(estimate: Estimate, n: int) -> dict[str, Any]:
+def _folds(table: pd.DataFrame, patients: Sequence[str]) -> NDArray[np.int64]:
+    """The fold in which each of `patients` was tested, of a table with patient and fold."""
+    known = table.drop_duplicates("patient").set_index("patient")["fold"]
+    return known.loc[list(patients)].to_numpy(dtype=np.int64)
+
+
+def _estimated(metric: str, estimate: Estimate, n: int) -> dict[str, Any]:
+    """One row; no limit lies where the metric cannot."""
+    low, high = estimate.low, estimate.high
+    if low is not None and high is not None:
+        low, high = max(low, 0.0), high if metric in NO_SHARES else min(high, 1.0)
     return {
-        "value": estimate.value, "low": estimate.low, "high": estimate.high, "n_patients": estimate.n_patients,
+        "metric": metric, "value": estimate.value, "low": low, "high": high, "n_patients": estimate.n_patients,
         "n_excluded": n - estimate.n_patients, "reason": estimate.reason,
     }  # fmt: skip
 
@@ -113,7 +133,7 @@ def _pooled(contacts: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame:
     parts = []
     for condition in CONDITIONS:
         own = contacts[contacts["condition"] == condition]
-        found = [{"metric": name} | _estimated(one, n) for name, one in pooled_estimates(own, settings).items()]
+        found = [_estimated(name, one, n) for name, one in pooled_estimates(own, settings).items()]
         parts.append(_of_cohort(found, condition, ALL, ""))
     return pd.concat(parts, ignore_index=True)
 
@@ -121,14 +141,14 @@ def _pooled(contacts: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame:
 def _outcome(own: pd.DataFrame, facts: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame:
     """Whether the resected share of mass, contacts or SOZ tells Engel I from II to IV: AUROC over patients."""
     known = facts[facts["outcome"].isin(["good", "poor"])].sort_values("patient")
-    good = (known["outcome"] == "good").to_numpy(dtype=bool)
+    good, folds = (known["outcome"] == "good").to_numpy(dtype=bool), known["fold"].to_numpy(dtype=np.int64)
     parts = []
     for condition in CONDITIONS:
         rows = own[own["condition"] == condition]
         found = []
         for metric in ("resected_mass", "resected_contacts", "resected_soz"):
-            estimate = separation(table_of(rows, metric, list(known["patient"])), good, settings)
-            found.append({"metric": f"outcome_auroc_{metric}"} | _estimated(estimate, len(known)))
+            estimate = separation(table_of(rows, metric, list(known["patient"])), good, folds, settings)
+            found.append(_estimated(f"outcome_auroc_{metric}", estimate, len(known)))
         parts.append(_of_cohort(found, condition, ALL, ""))
     return pd.concat(parts, ignore_index=True)
 
@@ -160,7 +180,8 @@ def _compared(
 ) -> dict[str, Any]:
     one, other = (rows[name][rows[name]["condition"] == condition] for name in (first, second))
     patients = sorted(set(one["patient"]))
-    found = paired(table_of(one, metric, patients), table_of(other, metric, patients), settings)
+    first_values, second_values = (table_of(own, metric, patients) for own in (one, other))
+    found = paired(first_values, second_values, _folds(one, patients), settings)
     return {
         "first": first, "second": second, "condition": condition, "metric": metric, "value_first": found.first,
         "value_second": found.second, "difference": found.estimate.value, "low": found.estimate.low,

@@ -1,7 +1,7 @@
 """What is pooled over the contacts of all tested patients: calibration, and AUROC as a secondary number.
 
-Whole patients are redrawn, with all of their contacts (spec soz.md, sections 5 and 7). Axes: d draw, s seed, i contact,
-o owner (patient).
+Whole patients are redrawn, with all of their contacts, and whole folds left out (spec soz.md, sections 5 and 7). Axes:
+d draw, k fold, s seed, i contact, o owner (patient).
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.metrics.calibration import equal_mass
 from pipeline.metrics.clip_metrics import Floats, auroc, ratio
 from pipeline.metrics.patient_auroc import patient_auroc
-from pipeline.metrics.soz_cohort import UNDEFINED, Estimate, draws_of, estimate_of
+from pipeline.metrics.soz_cohort import UNDEFINED, Estimate, estimate_of, weights_of
 from pipeline.settings.soz import SozEvaluation
 
 BINS = 10  # of equal mass (spec, section 5)
@@ -32,12 +32,18 @@ def pooled_estimates(contacts: pd.DataFrame, settings: SozEvaluation) -> dict[st
 
 
 def _errors(known: pd.DataFrame, column: str, settings: SozEvaluation) -> dict[str, Estimate]:
-    n = known["patient"].nunique()
+    folds = owner_folds(known)
+    n = len(folds)
     if known.empty or known[column].isna().any():
         why = UNDEFINED if known.empty else NO_PROBABILITY
         return dict.fromkeys(("ece", "brier"), Estimate(None, None, None, n, why))
-    stacks = drawn_errors(known, column, np.concatenate([np.ones((1, n)), draws_of(n, settings)]))
-    return {name: estimate_of(float(own[:, 0].mean()), own[:, 1:], n, settings) for name, own in stacks.items()}
+    stacks = drawn_errors(known, column, np.concatenate([np.ones((1, n)), weights_of(folds, settings)]))
+    return {name: estimate_of(float(own[:, 0].mean()), own[:, 1:], folds, settings) for name, own in stacks.items()}
+
+
+def owner_folds(known: pd.DataFrame) -> NDArray[np.int64]:
+    """The fold (o,) in which each patient, by name, was tested."""
+    return known.drop_duplicates("patient").sort_values("patient")["fold"].to_numpy(dtype=np.int64)
 
 
 def drawn_errors(known: pd.DataFrame, column: str, weights: Floats) -> dict[str, Floats]:
@@ -69,8 +75,8 @@ def calibration_draws(
 
 def _pooled_auroc(known: pd.DataFrame, settings: SozEvaluation) -> Estimate:
     """By p_cal, which folds share; by the score where there is no probability."""
-    n = known["patient"].nunique()
-    weights = draws_of(n, settings)
+    folds = owner_folds(known)
+    weights = weights_of(folds, settings)
     column = "logit" if known["p_cal"].isna().any() else "p_cal"
     plain, samples = [], []
     for _, own in known.groupby("seed", sort=True):
@@ -79,8 +85,8 @@ def _pooled_auroc(known: pd.DataFrame, settings: SozEvaluation) -> Estimate:
         patients = own["patient"].to_numpy(dtype=object).astype(str)
         samples.append(patient_auroc(positive, scores, patients, weights))
     if not plain:
-        return Estimate(None, None, None, n, UNDEFINED)
-    return estimate_of(float(np.mean(plain)), np.stack(samples), n, settings)
+        return Estimate(None, None, None, len(folds), UNDEFINED)
+    return estimate_of(float(np.mean(plain)), np.stack(samples), folds, settings)
 
 
 def reliability_table(contacts: pd.DataFrame, column: str) -> list[dict[str, Any]]:

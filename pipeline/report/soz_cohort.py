@@ -63,6 +63,12 @@ class CohortResults:
         return SozEvaluation.model_validate(self.summary["evaluation"])
 
     @property
+    def tested_in(self) -> dict[str, int]:
+        """The fold in which each patient was tested."""
+        tested = self.folds[self.folds["part"] == "test"]
+        return {str(patient): int(fold) for patient, fold in zip(tested["patient"], tested["fold"], strict=True)}
+
+    @property
     def abstained(self) -> dict[str, str]:
         """By patient with a scored contact, why the models say nothing; empty where they answer."""
         scored = set(self.channels.loc[self.channels["p_cal"].notna(), "patient"])

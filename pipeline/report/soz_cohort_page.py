@@ -50,10 +50,10 @@ CAVEATS = [
     ("Labels.", "A contact is right where clinicians marked it. Marks differ between people, and where surgery did not "
      "help (Engel II to IV) they are doubtful."),
     ("Accuracy.", "It is left out: few contacts are marked, so that calling none would look good."),
-    ("Intervals.", "Over patients and seeds; none where patients are few. They take patients as independent, which "
-     "those of one cross-validation are not: they teach one another's models. On simulated corpora in which nothing "
-     "tells the zone, 3 of 12 intervals of 99 % missed 0.5. So they are too narrow, and no test at their level. A "
-     "patient with one class has no score."),
+    ("Intervals.", "From the lower of two lower limits to the higher of two higher ones: of patients and seeds, drawn "
+     "anew, and of folds, since patients of one fold share a model (Student's t over folds left out in turn). None "
+     "where patients are fewer than six or folds fewer than three. All folds share one corpus, and each teaches the "
+     "others' models, which no interval within it can tell: they are no test. A patient with one class has no score."),
     ("Comparisons.", "Wilcoxon's p over patients; Holm's within each metric and condition. A model is called higher "
      "or lower only where interval and Holm's p both say so. A large p shows no equality."),
     ("Attention.", "Learned dependence, not effective connectivity."),
@@ -77,7 +77,7 @@ def cohort_page(
         shown += pictures
     section, pictures = ablations(found, run, look)
     lowest, seen = gallery(found, look)
-    attention = attention_section(found.measures, found.faithfulness, found.evaluation)
+    attention = attention_section(found.measures, found.faithfulness, found.tested_in, found.evaluation)
     parts += [_outcome(found), attention, section, lowest, _folds(found)]
     page = Page(
         title=f"{title}: seizure onset zone",

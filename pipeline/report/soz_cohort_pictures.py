@@ -18,7 +18,7 @@ KINDS = {"raw": "before calibration", "cal": "after calibration"}
 
 
 def systems_picture(metrics: pd.DataFrame, *, synthetic: bool, dpi: int) -> Shown | None:
-    """The run and its baselines, both conditions, with patient intervals; None where nobody has a value."""
+    """The run and its baselines, both conditions, with intervals; None where nobody has a value."""
     rows = metrics[(metrics["scope"] == "cohort") & (metrics["condition"] == BOTH) & (metrics["factor"] == ALL)]
     rows = rows[rows["metric"].isin(PANELS) & rows["value"].notna()]
     if rows.empty:
@@ -39,8 +39,8 @@ def systems_picture(metrics: pd.DataFrame, *, synthetic: bool, dpi: int) -> Show
     own = rows[(rows["system"] == MODEL) & (rows["metric"] == "auroc")]
     n = int(own["n_patients"].iloc[0]) if len(own) else 0
     caption = (
-        f"Mean over patients; bar: interval over patients and seeds. n = {plural(n, 'patient')} with both classes (the "
-        "model's). Round: the model, square: baselines and other runs on the same folds. Dotted: chance."
+        f"Mean over patients; bar: interval over patients, folds and seeds. n = {plural(n, 'patient')} with both "
+        "classes (the model's). Round: the model, square: baselines and other runs on the same folds. Dotted: chance."
     )
     told = [f"{row['system']} {row['value']:.2f}" for row in records(rows[rows["metric"] == "auroc"])]
     table = rows[["system", "metric", "value", "low", "high", "n_patients", "n_excluded"]].reset_index(drop=True)
@@ -134,7 +134,7 @@ def strata_picture(strata: pd.DataFrame, *, synthetic: bool, dpi: int) -> Shown 
         leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     caption = (
-        "Mean AUROC of the patients of each group; bar: interval over patients and seeds; n: patients with both "
+        "Mean AUROC of the patients of each group; bar: interval over patients, folds and seeds; n: patients with both "
         "classes. Groups of few patients have wide intervals or none, and nobody was dealt into them by chance."
     )
     alt = f"AUROC by group: {', '.join(f'{name} {v:.2f}' for name, v in zip(names, known['value'], strict=True))}."
@@ -161,8 +161,8 @@ def ablation_picture(table: pd.DataFrame, *, reference: str, synthetic: bool, dp
         leave_room(figure)
         png = finish(figure, synthetic=synthetic, dpi=dpi)
     caption = (
-        f"Each run less {reference}, the same patients and folds; bar: paired interval over patients and seeds. Where "
-        f"it holds 0, no difference is claimed. n = {plural(int(known['n_patients'].max()), 'patient')} at most."
+        f"Each run less {reference}, the same patients and folds; bar: paired interval over patients, folds and seeds. "
+        f"Where it holds 0, no difference is claimed. n = {plural(int(known['n_patients'].max()), 'patient')} at most."
     )
     told = [f"{row['run']} {row['difference']:+.2f}" for row in records(known)]
     alt = f"Differences in AUROC: {', '.join(told)}."

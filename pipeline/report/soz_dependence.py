@@ -1,5 +1,6 @@
 """What the cohort page says of attention: sources beside their null within shafts, and hidden contacts; by patient."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ KINDS = {
 }
 
 
-def source_rows(measures: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame:
+def source_rows(measures: pd.DataFrame, folds: Mapping[str, int], settings: SozEvaluation) -> pd.DataFrame:
     """Columns SOURCES: of each condition and graph the source AUROC, its null, and who lies beyond the null.
 
     A patient has one value, the mean over layers, heads and seeds. Of the `n_mixed` patients with a shaft of both
     classes alone: `null`, mean over labels exchanged within shafts, `above` (value less null), and `beyond`, the share
-    of patients whose value only 1 - confidence of the shuffles reach.
+    of patients whose value only 1 - confidence of the shuffles reach. folds: by patient.
     """
     known = measures[measures["source_auroc"].notna()] if len(measures) else measures
     rows = []
@@ -34,7 +35,8 @@ def source_rows(measures: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame
             mixed=("mixed_shafts", "first"),
         )  # fmt: skip
         judged = one[(one["mixed"] > 0) & one["p"].notna()]
-        value, above = _mean(one["value"], settings), _mean(judged["value"] - judged["null"], settings)
+        value = _mean(one["value"], folds, settings)
+        above = _mean(judged["value"] - judged["null"], folds, settings)
         null = judged["null"].groupby("patient").mean().mean()
         beyond = (judged["p"] <= 1 - settings.confidence).groupby("patient").mean().mean()
         rows.append((condition, graph, value.value, value.low, value.high, value.n_patients, above.n_patients,
@@ -43,27 +45,31 @@ def source_rows(measures: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame
     return pd.DataFrame(rows, columns=SOURCES).astype(numbers)
 
 
-def _mean(values: pd.Series, settings: SozEvaluation) -> Estimate:
+def _mean(values: pd.Series, folds: Mapping[str, int], settings: SozEvaluation) -> Estimate:
     """Of values with the index seed, patient."""
-    wide = values.unstack("patient").to_numpy(dtype=float) if len(values) else np.full((1, 0), np.nan)
-    return mean_estimate(wide, settings)
+    wide = values.unstack("patient") if len(values) else pd.DataFrame(index=[0])
+    own = np.array([folds[str(patient)] for patient in wide.columns], dtype=np.int64)
+    return mean_estimate(wide.to_numpy(dtype=float), own, settings)
 
 
-def hidden_rows(table: pd.DataFrame, settings: SozEvaluation) -> pd.DataFrame:
+def hidden_rows(table: pd.DataFrame, folds: Mapping[str, int], settings: SozEvaluation) -> pd.DataFrame:
     """Columns HIDDEN: the share of clips that failed, mean over a patient's clips and seeds, then over patients."""
     judged = table[table["failed"].notna()].astype({"failed": "float64"})
     rows = []
     for kind, own in judged.groupby("kind", sort=True):
         means = own.groupby("patient", sort=True)[["failed", "value", "null_mean"]].mean()
-        failed = mean_estimate(means["failed"].to_numpy()[None], settings)
+        owners = np.array([folds[str(patient)] for patient in means.index], dtype=np.int64)
+        failed = mean_estimate(means["failed"].to_numpy()[None], owners, settings)
         rows.append((kind, failed.value, failed.low, failed.high, failed.n_patients, own["clip"].nunique(),
                      means["value"].mean(), means["null_mean"].mean()))  # fmt: skip
     return pd.DataFrame(rows, columns=HIDDEN).astype({"low": float, "high": float})
 
 
-def attention_section(measures: pd.DataFrame, faithfulness: pd.DataFrame, settings: SozEvaluation) -> Section:
-    """Who is looked at, and whether the answer depends on it."""
-    sources, hidden = source_rows(measures, settings), hidden_rows(faithfulness, settings)
+def attention_section(
+    measures: pd.DataFrame, faithfulness: pd.DataFrame, folds: Mapping[str, int], settings: SozEvaluation
+) -> Section:
+    """Who is looked at, and whether the answer depends on it; folds: in which each patient was tested."""
+    sources, hidden = source_rows(measures, folds, settings), hidden_rows(faithfulness, folds, settings)
     if sources.empty and hidden.empty:
         return Section("attention", "Attention", [Note("There is no attention graph: no layer, or nobody was tested.")])
     blocks: list[Block] = []

@@ -1,8 +1,9 @@
 """Runs of soz.ablations beside soz.run on the same folds: ablations.tsv (spec soz.md, section 13).
 
 In: metrics.parquet and contacts.parquet of every run, soz.run first. Out: one row a run and metric: its mean over
-patients and seeds, the difference from soz.run (`reference_run`) with its interval over patients and seeds, Wilcoxon's
-p and Holm's over the runs. Of calibration the same patients are redrawn for both runs, with all of their contacts.
+patients and seeds, the difference from soz.run (`reference_run`) with its interval over patients, folds and seeds,
+Wilcoxon's p and Holm's over the runs. Of calibration the same patients are redrawn for both runs, with all of their
+contacts.
 """
 
 from collections.abc import Hashable, Mapping

@@ -27,9 +27,11 @@ def predictions(
     conditions: Mapping[str, Sequence[str]] | None = None,
     unlabelled: Sequence[str] = (),
     one_class: Sequence[str] = (),
+    folds: int = 2,
     random: int = 0,
 ) -> pd.DataFrame:
-    """Patients P00, P01 … in two folds; 8 to 14 contacts, of which 2 to 4 in the SOZ; 2 ictal clips, 1 pre, 3 others.
+    """Patients P00, P01 … dealt into folds; 8 to 14 contacts, of which 2 to 4 in the SOZ; 2 ictal clips, 1 pre, 3
+    others.
 
     conditions: of a patient the conditions that it has, both unless it is named. A pre-ictal clip's logits are absurd:
     they must not count.
@@ -50,7 +52,7 @@ def predictions(
                             "clip": f"{patient}_{condition}/0@{k}{phase}", "patient": patient, "condition": condition,
                             "phase": phase, "channel": f"A{c + 1}", "part": "test", "logit": logit,
                             "soz": None if patient in unlabelled else soz, "resected": 1 <= c <= n_soz,
-                            "fold": number % 2, "seed": seed,
+                            "fold": number % folds, "seed": seed,
                         })  # fmt: skip
     table = pd.DataFrame(rows)
     p = 1 / (1 + np.exp(-table["logit"]))

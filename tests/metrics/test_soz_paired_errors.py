@@ -7,10 +7,10 @@ from scipy.stats import wilcoxon
 from sklearn.metrics import brier_score_loss
 from soz_predictions import predictions
 
-from pipeline.metrics.soz_cohort import NO_CHANGE, UNDEFINED, draws_of, estimate_of
+from pipeline.metrics.soz_cohort import NO_CHANGE, UNDEFINED, estimate_of, weights_of
 from pipeline.metrics.soz_contacts import contact_scores
 from pipeline.metrics.soz_paired_errors import ERRORS, paired_errors
-from pipeline.metrics.soz_pooled import pooled_estimates
+from pipeline.metrics.soz_pooled import owner_folds, pooled_estimates
 from pipeline.settings.soz import SozEvaluation
 
 SETTINGS = SozEvaluation(bootstrap=200, confidence=0.95, seed=0)
@@ -18,8 +18,9 @@ SETTINGS = SozEvaluation(bootstrap=200, confidence=0.95, seed=0)
 
 def scored(slope: float = 1.0, *, seeds: tuple[int, ...] = (0,), n: int = 10, random: int = 0) -> pd.DataFrame:
     """Contacts of both conditions, with a calibrator of that slope."""
-    table = predictions(n, seeds=seeds, unlabelled=["P02"], random=random)
-    calibrators = {(fold, seed): lambda logits: 1 / (1 + np.exp(-slope * logits)) for fold in (0, 1) for seed in seeds}
+    table = predictions(n, seeds=seeds, unlabelled=["P02"], folds=3, random=random)
+    models = [(fold, seed) for fold in range(3) for seed in seeds]
+    calibrators = dict.fromkeys(models, lambda logits: 1 / (1 + np.exp(-slope * logits)))
     found = contact_scores(table, calibrators)
     return found[found["condition"] == "both"]
 
@@ -42,8 +43,10 @@ def test_a_difference_of_brier_scores_is_of_the_same_redrawn_patients() -> None:
     one, other = (brier_score_loss(own["soz"].astype(bool), own["p_cal"]) for own in known)
     assert (found.first, found.second) == pytest.approx((one, other))
     assert found.estimate.value == pytest.approx(one - other)
-    samples = np.array([[briers(known[0], w, names) - briers(known[1], w, names) for w in draws_of(9, SETTINGS)]])
-    slow = estimate_of(one - other, samples, 9, SETTINGS)
+    folds = owner_folds(known[0])
+    weights = weights_of(folds, SETTINGS)
+    samples = np.array([[briers(known[0], w, names) - briers(known[1], w, names) for w in weights]])
+    slow = estimate_of(one - other, samples, folds, SETTINGS)
     assert (found.estimate.low, found.estimate.high) == pytest.approx((slow.low, slow.high))
     alone = [np.array([briers(own, np.array([1.0]), [name]) for name in names]) for own in known]
     assert found.p == pytest.approx(wilcoxon(alone[0] - alone[1]).pvalue)

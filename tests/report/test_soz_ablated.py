@@ -30,11 +30,11 @@ class Scored:
     contacts: pd.DataFrame
 
 
-def scored(effect: float, *, slope: float = 1.0, draws: int = 60) -> Scored:
-    table = predictions(8, effect=effect)
-    contacts = contact_scores(table, {(fold, 0): lambda x: 1 / (1 + np.exp(-slope * x)) for fold in (0, 1)})
+def scored(effect: float, *, slope: float = 1.0, confidence: float = 0.95) -> Scored:
+    table = predictions(8, effect=effect, folds=3)
+    contacts = contact_scores(table, {(fold, 0): lambda x: 1 / (1 + np.exp(-slope * x)) for fold in range(3)})
     rows = patient_rows(contacts, facts(table), places(table))
-    settings = SETTINGS.model_copy(update={"bootstrap": draws})
+    settings = SETTINGS.model_copy(update={"confidence": confidence})
     return Scored(metrics_table({MODEL: rows}, {MODEL: contacts}, facts(table), settings), contacts)
 
 
@@ -83,7 +83,9 @@ def test_a_table_of_another_run_is_not_shown(runs: dict[str, Scored], table: pd.
     assert not [block for block in made.blocks if isinstance(block, Table)]
 
 
-@pytest.mark.parametrize("changed", [{"effect": 1.1}, {"effect": 1.0, "slope": 0.9}, {"effect": 1.0, "draws": 50}])
+@pytest.mark.parametrize(
+    "changed", [{"effect": 1.1}, {"effect": 1.0, "slope": 0.9}, {"effect": 1.0, "confidence": 0.9}]
+)
 def test_a_table_of_earlier_results_is_not_shown(table: pd.DataFrame, changed: dict[str, float]) -> None:
     made, told = section(scored(**changed).metrics, table)  # type: ignore[arg-type]
     assert told == []

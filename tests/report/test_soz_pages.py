@@ -34,6 +34,7 @@ from tests.metrics.soz_predictions import evaluation_settings
 PAGE = {"corpus": "made-up", "run": "main", "synthetic": True, "report": REPORT}
 EVALUATION = evaluation_settings(bootstrap=60, confidence=0.95, seed=0) | {"compared": ["no-attention"]}
 EVALUATED = SozEvaluation.model_validate(EVALUATION["evaluation"])
+TESTED_IN = {fact.name: fact.fold for fact in PATIENTS}
 
 
 def call(patch: pytest.MonkeyPatch, stage: Any, settings: dict[str, Any], options: dict[str, Any]) -> None:
@@ -192,7 +193,7 @@ def test_the_cohort_says_who_is_left_out_and_nothing_of_accuracy(made: Any) -> N
     found = page(made, "cohort").text
     why = "without an interval: nothing follows (fewer than 6 patients have a value: no interval)"
     assert f"mean over 2 patients: 0.500; {why}." in found
-    assert "they teach one another's models" in found
+    assert "patients of one fold share a model" in found
     assert "3 patients of 5 tested have no ranking score" in found
     for why in ("no contact is labelled", "the scored contacts are of one class", "no score for any contact"):
         assert why in found
@@ -363,7 +364,7 @@ def test_a_model_is_higher_only_after_holm(low: float, high: float, p_holm: floa
 
 
 def test_sources_are_one_value_a_patient_beside_labels_exchanged_within_shafts() -> None:
-    found = source_rows(measures_of(), EVALUATED).set_index("graph")
+    found = source_rows(measures_of(), TESTED_IN, EVALUATED).set_index("graph")
     own = found.loc["attention"]
     assert (own["n_patients"], own["n_mixed"]) == (2, 1)
     assert own["value"] == pytest.approx(0.65)
@@ -372,18 +373,21 @@ def test_sources_are_one_value_a_patient_beside_labels_exchanged_within_shafts()
     assert own["beyond"] == 0.5  # one of its two seeds
     assert found.loc["untrained", "above"] == pytest.approx(-0.05)
     many = pd.concat([measures_of().assign(patient=lambda table, k=k: table["patient"] + f"-{k}") for k in range(7)])
+    folds = {patient: place % 3 for place, patient in enumerate(sorted(set(many["patient"])))}
     many["source_auroc"] += np.random.default_rng(0).normal(0, 0.05, len(many))
-    wide = source_rows(many, EVALUATED).set_index("graph").loc["attention"]
+    wide = source_rows(many, folds, EVALUATED).set_index("graph").loc["attention"]
     assert (wide["n_patients"], wide["n_mixed"]) == (14, 7)
     assert wide["above_low"] < wide["above"] < wide["above_high"]
     difference = measures_of().drop(columns=["source_auroc_null", "source_auroc_mean_p"])
     mixed = pd.concat([measures_of(), difference.assign(condition="ictal-interictal")])
-    assert np.isnan(source_rows(mixed, EVALUATED).set_index("condition").loc["ictal-interictal", "beyond"]).all()
-    assert source_rows(measures_of().head(0), EVALUATED).empty
+    assert np.isnan(
+        source_rows(mixed, TESTED_IN, EVALUATED).set_index("condition").loc["ictal-interictal", "beyond"]
+    ).all()
+    assert source_rows(measures_of().head(0), TESTED_IN, EVALUATED).empty
 
 
 def test_of_hidden_contacts_a_patient_counts_once(made: Any) -> None:
-    found = hidden_rows(read_table(made[0] / "faithfulness.parquet"), EVALUATED).set_index("kind")
+    found = hidden_rows(read_table(made[0] / "faithfulness.parquet"), TESTED_IN, EVALUATED).set_index("kind")
     assert list(found.index) == ["largest", "rollout"]
     assert found.loc["rollout", "failed"] == pytest.approx((3 / 4 + 0) / 2)  # of five clips three failed
     assert found.loc["rollout", ["n_patients", "clips"]].tolist() == [2, 5]

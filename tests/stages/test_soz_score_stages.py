@@ -38,18 +38,21 @@ def call(stage: Any, settings: dict[str, Any], **options: Any) -> None:
             logging.getLogger("ictograph").handlers.clear()
 
 
-def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: float = 2.0) -> dict[str, Any]:
-    """All files that soz_evaluate reads, in `root`; P01 lacks ictal clips, P05 is unlabelled."""
-    table = predictions(n, effect=effect, seeds=seeds, conditions={"P01": ("interictal",)}, unlabelled=["P05"])
+def written(
+    root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: float = 2.0, k: int = 2
+) -> dict[str, Any]:
+    """All files that soz_evaluate reads, in `root`; P01 lacks ictal clips, P05 is unlabelled; k folds."""
+    about: dict[str, Any] = {"effect": effect, "unlabelled": ["P05"], "folds": k}
+    table = predictions(n, seeds=seeds, conditions={"P01": ("interictal",)}, **about)
     patients = sorted(set(table["patient"]))
     folds = pd.DataFrame(
-        [{"fold": fold, "patient": patient, "part": "test" if int(patient[1:]) % 2 == fold else "train",
-          "soz": True, "strict": False} for fold in (0, 1) for patient in patients]
+        [{"fold": fold, "patient": patient, "part": "test" if int(patient[1:]) % k == fold else "train",
+          "soz": True, "strict": False} for fold in range(k) for patient in patients]
     )  # fmt: skip
     made: dict[str, Any] = {name: root / f"{name}.parquet" for name in ("folds", "baselines")}
     write_table(made["folds"], folds)
     made |= {"predictions": [], "cards": []}
-    for fold in (0, 1):
+    for fold in range(k):
         own = folds[folds["fold"] == fold]
         for seed in seeds:
             rows = table[(table["fold"] == fold) & (table["seed"] == seed)]
@@ -63,8 +66,8 @@ def written(root: Path, *, n: int = 6, seeds: tuple[int, ...] = (0, 1), effect: 
             made["cards"].append(card)
     plain = {"p_raw": np.nan, "p_cal": np.nan}
     baselines = [
-        predictions(n, effect=effect, unlabelled=["P05"], random=9).assign(baseline=name, **plain)
-        for effect, name in ((0.0, "noise"), (1.0, "line_length"))
+        predictions(n, **about | {"effect": found}, random=9).assign(baseline=name, **plain)
+        for found, name in ((0.0, "noise"), (1.0, "line_length"))
     ]
     write_table(made["baselines"], pd.concat(baselines, ignore_index=True))
     known = pd.DataFrame({"patient": patients})
@@ -261,7 +264,7 @@ def ablated(root: Path) -> dict[str, list[Path]]:
     """Metrics and contacts of a run, of one without effect, of itself, of itself with another calibrator, of fewer."""
     found: dict[str, list[Path]] = {"metrics": [], "contacts": []}
     for name in ("main", "weak", "again", "platt", "fewer"):
-        made = written(root / name, effect=0.0 if name == "weak" else 2.0, n=7 if name == "fewer" else 8)
+        made = written(root / name, effect=0.0 if name == "weak" else 2.0, n=7 if name == "fewer" else 8, k=3)
         if name == "platt":
             for path in made["cards"]:
                 write_json(path, read_json(path) | {"calibrator": IDENTITY | {"kind": "platt", "intercept": -2.0}})
