@@ -43,12 +43,13 @@ def graph_blocks(model: GraphLearner, data: ClipData, rows: np.ndarray, *, batch
     """Graphs of the clips `rows` of the table, `batch` at a time. Raises NoGraph."""
     cast(nn.Module, model).eval()
     with torch.inference_mode():
-        for start in range(0, len(rows), batch):
-            block = _block(model, data.batch(rows[start : start + batch]), data)
+        parts = [(rows[start : start + batch], None) for start in range(0, len(rows), batch)]
+        for (chosen, _), given in zip(parts, data.batches(parts), strict=True):
+            block = _block(model, given, data)
             seen = np.arange(block.A.shape[2]) < block.lengths[:, None]  # (c, t)
             wrong = ~np.isfinite(block.A).all(axis=(1, 3, 4)) & seen
             if wrong.any():
-                clip = data.table["clip"].iloc[rows[start + int(np.argmax(wrong.any(axis=1)))]]
+                clip = data.table["clip"].iloc[chosen[int(np.argmax(wrong.any(axis=1)))]]
                 raise NoGraph(f"clip {clip}: the learned graph is no number; look at the model's training")
             yield block
 

@@ -40,8 +40,8 @@ def permuted_logits(
     permutations = torch.from_numpy(orders).to(data.device)
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            batch = data.batch(rows[start : start + batch_size])
+        chosen = [(rows[start : start + batch_size], None) for start in range(0, len(rows), batch_size)]
+        for batch in data.batches(chosen):
             moved = (permute_batch(batch, order, graph=data.settings.graph) for order in permutations)
             parts.append(torch.stack([forward(model, one, data.settings)[:, 0] for one in moved]).cpu().numpy())
     return np.concatenate(parts, axis=1).astype(np.float64)

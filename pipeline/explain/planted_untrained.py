@@ -50,8 +50,15 @@ def untrained(
     """Sums over the clips of `about` of the graphs of the card's model with its first weights."""
     home = prepare_device(device)
     settings = parse_section(FitSettings, card["settings"], where=where).model_copy(update={"device": device})
-    paths = {name: [Path(path) for path in files[name]] for name in ("features", "clips", "graphs")}
-    data = load_clips(scaler=read_json(Path(files["scaler"])), settings=settings, device=home, **paths)
+    features, clips, graphs = ([Path(path) for path in files[name]] for name in ("features", "clips", "graphs"))
+    data = load_clips(
+        features=features,
+        clips=clips,
+        graphs=graphs,
+        scaler=read_json(Path(files["scaler"])),
+        settings=settings,
+        device=home,
+    )
     rows = pd.Index(data.table["clip"]).get_indexer(pd.Index(about.clips))
     if (rows < 0).any():
         raise OtherClips(f"{where}: a clip of its learned graphs is in none of the tables; export them anew")

@@ -40,6 +40,7 @@ class Classifier(nn.Module):
         self.first = nn.Conv2d(1, channels, KERNEL)
         self.second = nn.Conv2d(channels, channels, KERNEL)
         self.embedding = nn.Linear(channels * rows * columns, settings.embedding)
+        self.mixes_clips = settings.cnn_lstm_batch_axis
         over_seconds = not settings.cnn_lstm_batch_axis  # D15: the published one takes the clips of a batch for seconds
         self.lstm = nn.LSTM(settings.embedding, settings.units, settings.layers, batch_first=over_seconds)
         self.linear = nn.Linear(settings.units, n_classes)

@@ -120,6 +120,7 @@ class Classifier(nn.Module):
     """Four stages of inception blocks along the row of every electrode, then two linear layers over all."""
 
     parts: Literal["electrode"] = "electrode"  # what `embed` treats apart
+    mixes_clips = True  # in training: the normalisation is over the batch
 
     def __init__(
         self, settings: ModelSettings, *, n_features: int, n_classes: int, n_nodes: int, length_s: int

@@ -8,6 +8,7 @@ from pipeline.settings.base import (
     Count,
     GateBias,
     NotNegative,
+    Positive,
     Section,
     Seed,
     SettingsError,
@@ -37,7 +38,7 @@ from pipeline.settings.soz_runs import SozConfig
 from pipeline.settings.training import (
     AugmentConfig,
     AuxiliaryConfig,
-    DeviceSettings,
+    DeviceConfig,
     EarlyStopping,
     ForecastLoss,
     LoopNumbers,
@@ -80,6 +81,7 @@ class TrainingConfig(Section):
     classification: dict[int, ClassificationConfig]
     auxiliary: dict[int, AuxiliaryConfig]  # of runs with an auxiliary loss
     pretraining_seed: Seed
+    checkpoint_minutes: Positive  # changes no result: given to stages beside their settings
 
 
 class CompatConfig(Section):
@@ -135,7 +137,7 @@ class Config(Section):
     models: dict[str, dict[str, Any]]
     augment: AugmentConfig
     sampling: SamplingConfig
-    device: DeviceSettings
+    device: DeviceConfig
     training: TrainingConfig
     evaluation: EvaluationSection
     occlusion: OcclusionSettings

@@ -40,6 +40,11 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_one(value: object) -> bool:
+    """Of `processes`: what one computes does not say so, as it did not before there could be more."""
+    return value == 1
+
+
 class LoopNumbers(Section):
     """One training loop for every task; each (task, length) has its own numbers in config.yaml."""
 
@@ -51,6 +56,7 @@ class LoopNumbers(Section):
     weight_decay: NotNegative
     clip_norm: Positive
     patience: Count
+    processes: Count = Field(default=1, exclude_if=_is_one)  # that compute each batch together
 
 
 class LoopSettings(LoopNumbers):
@@ -74,7 +80,13 @@ class DeviceSettings(Section):
     device: Literal["auto", "cpu", "cuda"]
     threads: Count
     mixed_precision: Literal["auto", "off", "bf16"]
-    memory_gb: Positive
+    memory_gb: Positive | None = Field(default=None, exclude=True)  # of older cards: it changed no result
+
+
+class DeviceConfig(DeviceSettings):
+    """The section as it stands in config.yaml. What changes no result is told to a stage apart from its settings."""
+
+    memory_gb: Positive = Field(exclude=True)
 
 
 class SamplingConfig(Section):

@@ -47,7 +47,15 @@ def train_again(arguments: argparse.Namespace, dealt: Deal, fit: FitSettings, fo
     )
     # the clips are dealt already: of them, no patients are to be set aside once more
     whole = fit.model_copy(update={"sampling": fit.sampling.model_copy(update={"label_fraction": 1.0})})
-    run_job(inputs, outputs, settings=whole, code=arguments.code, checkpoints=arguments.checkpoints)
+    run_job(
+        inputs,
+        outputs,
+        settings=whole,
+        code=arguments.code,
+        checkpoints=arguments.checkpoints,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        memory_gb=arguments.memory_gb,
+    )
     device, card = prepare_device(fit.device), read_json(outputs.card)
     model, _ = load_model(outputs.weights, card, device=device)
     wanted = [k for k in shards if tables[k]["clip"].isin(dealt.tested).any()]
@@ -58,6 +66,7 @@ def train_again(arguments: argparse.Namespace, dealt: Deal, fit: FitSettings, fo
         scaler=read_json(arguments.scaler),
         settings=whole,
         device=device,
+        memory_gb=arguments.memory_gb,
     )
     # only logits are read: the threshold rule plays no part
     return prediction_table(model, data, card, batch_size=fit.loop.batch_evaluation, strict=False)
@@ -86,6 +95,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     for name in ("scaler", "card", "predictions", "checkpoints", "out", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--checkpoint-minutes", type=float, default=None, help="keep parts of longer epochs, too")
+    command.memory_option(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)

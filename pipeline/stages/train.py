@@ -1,7 +1,7 @@
 """Train one model for detection or classification, from scratch, from an encoder or from another corpus's detector.
 
 In: features, clips and graphs of the training shards, then of the validation shards; the scaler; maybe first weights.
-Out: weights, card, history (Tang et al. 2022, sections 2.3 and 3). Killed, it goes on from its last whole epoch.
+Out: weights, card, history (Tang et al. 2022, sections 2.3 and 3). Killed, it goes on from its last state.
 """
 
 from pathlib import Path
@@ -24,6 +24,8 @@ def main() -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--encoder", type=Path, default=None, help="weights of the stages `pretrain`, `import_weights`")
     start.add_argument("--detector", type=Path, default=None, help="model of the stage `train` for detection")
+    parser.add_argument("--checkpoint-minutes", type=float, default=None, help="keep parts of longer epochs, too")
+    command.memory_option(parser)
     arguments = parser.parse_args()
     command.start(arguments)
     settings = parse_settings(FitSettings, arguments.settings)
@@ -31,7 +33,15 @@ def main() -> None:
     inputs = Inputs(arguments.features, arguments.clips, arguments.graphs, arguments.scaler, *start_from)
     outputs = Outputs(arguments.model, arguments.card, arguments.history)
     try:
-        run_job(inputs, outputs, settings=settings, code=arguments.code, checkpoints=arguments.checkpoints)
+        run_job(
+            inputs,
+            outputs,
+            settings=settings,
+            code=arguments.code,
+            checkpoints=arguments.checkpoints,
+            checkpoint_minutes=arguments.checkpoint_minutes,
+            memory_gb=arguments.memory_gb,
+        )
     except (Diverged, UnfitData, UnfitWeights) as error:
         raise command.StageError(f"{arguments.model}: {error}") from error
 

@@ -1,13 +1,15 @@
-"""Clips in memory: all frames standardised once, so that a batch is one gather.
+"""Clips and batches of them: a batch is one gather from standardised frames.
 
-Axes: b clip, t second, n electrode, f feature, p support. The frames of every shard lie below one another in one
-tensor (rows, n, f), which lies where it fits: on the GPU, else in host memory. Its last row is zero: seconds beyond a
-clip's end point there, which is padding after standardisation. A batch is as long as its longest clip; further
-padding would change nothing.
+Axes: b clip, t second, n electrode, f feature, p support. The frames of every shard lie below one another, and are
+where they fit: on the GPU, else in host memory up to `device.memory_gb`, else in their stores, from which a thread
+reads what the next batches need. Batches are the same to the bit. The last row held is zero: seconds beyond a clip's
+end point there, which is padding after standardisation. A batch is as long as its longest clip; further padding would
+change nothing.
 """
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,18 +28,22 @@ from pipeline.settings.training import FitSettings
 from pipeline.store import read_table, reading_store
 from pipeline.training import augment
 from pipeline.training.device import fits_on
+from pipeline.training.frames import (
+    FLOOR_MARGIN,
+    Frames,
+    Held,
+    Scaler,
+    frames_bytes,
+    resident_frames,
+    row_bytes,
+    streamed_frames,
+)
 from pipeline.training.model_io import model_options
+from pipeline.training.read_ahead import grouped, read_ahead
 
 LOGGER = logging.getLogger("ictograph")
-FLOOR_MARGIN = 1e-3  # in ln units: above rounding, far below any amplitude that is not exactly zero
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """z = (f - mean) / std, of the training patients' frames."""
-
-    mean: float
-    std: float
+GB = 1e9
+Part = tuple[np.ndarray, augment.Draws | None]  # a batch to be: rows of the clips table, and their draws
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,12 @@ class Graphs:
     supports: Tensor
     mirrored: Tensor | None
 
+    @property
+    def nbytes(self) -> int:
+        """What they take of the memory of the host."""
+        held = [self.supports] if self.mirrored is None else [self.supports, self.mirrored]
+        return sum(one.nbytes for one in held if one.device.type == "cpu")
+
     def batch(self, rows: Tensor, reflect: Tensor | None) -> Tensor:
         """Supports of the clips `rows`: shared (p, n, n) where one graph serves all, else (b, p, n, n)."""
         shared = len(self.supports) == 1
@@ -76,7 +88,7 @@ class ClipData:
 
     table: pd.DataFrame
     labels: np.ndarray
-    frames: Tensor
+    frames: Frames
     first: Tensor
     first_target: Tensor
     lengths: Tensor
@@ -84,8 +96,8 @@ class ClipData:
     mirror: Tensor
     scaler: Scaler
     settings: FitSettings
-    has_floor: bool
     device: torch.device
+    ahead_bytes: int | None = None  # of frames that are read ahead of the batches; None: all are in memory
 
     def rows_of(self, split: str) -> np.ndarray:
         """Rows of the table that belong to `split` and, for classification, to a class of the scheme."""
@@ -94,29 +106,57 @@ class ClipData:
 
     def batch(self, rows: np.ndarray, draws: augment.Draws | None = None) -> Batch:
         """Clips `rows` (b,) of the table; with `draws` augmented, input and (pre-training) target alike."""
+        return self._assembled(self.frames.hold(*self.spans(rows)), rows, draws)
+
+    def batches(self, parts: Sequence[Part]) -> Iterator[Batch]:
+        """The batches of `parts`, in their order; what is not in memory is read while the batches before are used."""
+        if self.ahead_bytes is None:
+            yield from (self.batch(*part) for part in parts)
+            return
+        for group, held in read_ahead(self.frames, parts, spans=self.spans, most_bytes=self.ahead_bytes):
+            for rows, draws in group:
+                yield self._assembled(held, rows, draws)
+            del held  # before the next is taken: never three
+
+    def check_room(self, n_clips: int) -> None:
+        """Raise SettingsError where batches of `n_clips` leave no room to read ahead: before an epoch, not after it."""
+        if self.ahead_bytes is not None and len(self.table):
+            horizon = self.settings.horizon_s if self.settings.task == "pretraining" else 0
+            grouped([n_clips * (int(self.lengths.max()) + horizon) * row_bytes(self.frames)], self.ahead_bytes // 2)
+
+    def spans(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First rows and numbers of the frames (m,) that the batch of the clips `rows` is made of."""
+        firsts, lengths = self.first.numpy()[rows], self.lengths.numpy()[rows]
+        if self.settings.task != "pretraining":
+            return firsts, lengths
+        horizon = np.full_like(lengths, self.settings.horizon_s)
+        return np.concatenate([firsts, self.first_target.numpy()[rows]]), np.concatenate([lengths, horizon])
+
+    def _assembled(self, held: Held, rows: np.ndarray, draws: augment.Draws | None) -> Batch:
         index = torch.from_numpy(rows)
         lengths, reflect = self.lengths[index], None if draws is None else torch.from_numpy(draws.reflect)
-        x = self._gather(self.first[index], lengths, draws)
+        x = self._gather(held, self.first[index], lengths, draws)
         if self.settings.task == "pretraining":
             horizon = torch.full_like(lengths, self.settings.horizon_s)
-            target = self._gather(self.first_target[index], horizon, draws)
+            target = self._gather(held, self.first_target[index], horizon, draws)
         else:
             target = torch.from_numpy(self.labels[rows]).to(self.device)
         supports = self.graphs.batch(index.to(self.graphs.supports.device), reflect)
         return Batch(x, lengths.to(self.device), supports, target)
 
-    def _gather(self, first: Tensor, lengths: Tensor, draws: augment.Draws | None) -> Tensor:
+    def _gather(self, held: Held, first: Tensor, lengths: Tensor, draws: augment.Draws | None) -> Tensor:
         """Frames (b, t, n, f) from rows `first` (b,) on, zero beyond `lengths` (b,)."""
-        second = torch.arange(int(lengths.max()))
+        second, values = torch.arange(int(lengths.max())), held.values
         padding = second >= lengths[:, None]
-        rows = torch.where(padding, len(self.frames) - 1, first[:, None] + second)
-        (b, t), (_, n, f) = rows.shape, self.frames.shape
+        # a clip's rows follow one another wherever they are held; what lies beyond its end is never looked at
+        rows = torch.where(padding, len(values) - 1, held.at(first)[:, None] + second)
+        (b, t), (_, n, f) = rows.shape, values.shape
         if draws is None:
-            picked = self.frames.view(-1, n * f).index_select(0, rows.flatten().to(self.frames.device))
+            picked = values.view(-1, n * f).index_select(0, rows.flatten().to(values.device))
             return picked.view(b, t, n, f).to(self.device)
         electrode = torch.where(torch.from_numpy(draws.reflect)[:, None], self.mirror, torch.arange(n))
-        places = (rows[:, :, None] * n + electrode[:, None]).flatten().to(self.frames.device)
-        picked = self.frames.view(-1, f).index_select(0, places).view(b, t, n, f).to(self.device)
+        places = (rows[:, :, None] * n + electrode[:, None]).flatten().to(values.device)
+        picked = values.view(-1, f).index_select(0, places).view(b, t, n, f).to(self.device)
         return self._scale(picked, torch.from_numpy(draws.scale).to(self.device), padding.to(self.device))
 
     def _scale(self, z: Tensor, scale: Tensor, padding: Tensor) -> Tensor:
@@ -125,7 +165,7 @@ class ClipData:
         mean, std = self.scaler.mean, self.scaler.std
         if self.settings.features.kind == "time":
             return augment.scale_samples(z, scale, mean=mean, std=std, spare=spare)
-        if self.has_floor and not self.settings.augment.scale_zero_bins:
+        if self.frames.has_floor and not self.settings.augment.scale_zero_bins:
             floor = z <= (np.log(self.settings.features.floor_amplitude) + FLOOR_MARGIN - mean) / std
             spare = floor if spare is None else spare | floor
         return augment.scale_log_amplitudes(z, scale, std=std, spare=spare)
@@ -139,29 +179,50 @@ def load_clips(
     scaler: dict[str, Any],
     settings: FitSettings,
     device: torch.device,
+    memory_gb: float | None = None,
 ) -> ClipData:
-    """Read whole shards: features and clips are parallel, graphs too (correlation) or one file (distance)."""
+    """Read whole shards: features and clips are parallel, graphs too (correlation) or one file (distance).
+
+    `memory_gb`: most that frames and supports may take of the host's memory; None: as much as they need.
+    """
     tables = [read_table(path) for path in clips]
     standard = Scaler(scaler["mean"], scaler["std"])
-    frames, first, first_target, has_floor = _read_frames(features, tables, standard, settings)
-    if frames.nbytes > settings.device.memory_gb * 1e9:
-        LOGGER.warning("frames take %.1f GB, device.memory_gb is %g", frames.nbytes / 1e9, settings.device.memory_gb)
-    home = device if fits_on(device, frames.nbytes, settings.device) else torch.device("cpu")
+    supports = _read_graphs(graphs, tables, settings, device)
+    left = math.inf if memory_gb is None else memory_gb * GB - supports.nbytes
+    frames, ahead = _frames(features, standard, settings, device, left=left)
+    first, first_target = _first_rows(features, tables)
     table = pd.concat(tables, ignore_index=True)
     return ClipData(
         table=table,
         labels=_labels(table, settings.task, settings.scheme),
-        frames=frames.to(home),
+        frames=frames,
         first=first,
         first_target=first_target,
         lengths=torch.tensor(table["length_s"].to_numpy(dtype=np.int64)),
-        graphs=_read_graphs(graphs, tables, settings, device),
+        graphs=supports,
         mirror=torch.from_numpy(mirror_permutation(settings.electrodes, settings.augment.mirror_pairs)),
         scaler=standard,
         settings=settings,
-        has_floor=has_floor,
         device=device,
+        ahead_bytes=ahead,
     )
+
+
+def _frames(
+    paths: Sequence[Path], scaler: Scaler, settings: FitSettings, device: torch.device, *, left: float
+) -> tuple[Frames, int | None]:
+    """The frames, on the device, in memory of the host or streamed; bytes to read ahead of the last.
+
+    `left`: bytes of host memory that they may take.
+    """
+    size = frames_bytes(paths)
+    floor = float(np.log(settings.features.floor_amplitude)) + FLOOR_MARGIN
+    if device.type != "cpu" and fits_on(device, size):
+        return resident_frames(paths, scaler, floor=floor, home=device), None
+    if size <= left:
+        return resident_frames(paths, scaler, floor=floor, home=torch.device("cpu")), None
+    LOGGER.info("frames take %.3g GB, %.3g are left of device.memory_gb: streamed", size / GB, left / GB)
+    return streamed_frames(paths, scaler, floor=floor), max(0, int(left))
 
 
 def _labels(table: pd.DataFrame, task: Task, scheme: str) -> np.ndarray:
@@ -170,30 +231,16 @@ def _labels(table: pd.DataFrame, task: Task, scheme: str) -> np.ndarray:
     return table["label"].to_numpy(dtype=np.int64, copy=True)
 
 
-def _read_frames(
-    paths: Sequence[Path], tables: Sequence[pd.DataFrame], scaler: Scaler, settings: FitSettings
-) -> tuple[Tensor, Tensor, Tensor, bool]:
-    """Standardised frames of all stores and a zero row (rows, n, f); first rows of clips and targets; any zero bin?"""
-    sizes, shape = [], (0, 0)
-    for path in paths:
+def _first_rows(paths: Sequence[Path], tables: Sequence[pd.DataFrame]) -> tuple[Tensor, Tensor]:
+    """Rows (clips,) of all stores below one another at which the clips and, pre-training, their targets begin."""
+    first, first_target, above = [], [], 0
+    for path, table in zip(paths, tables, strict=True):
         with reading_frames(path) as store:
-            sizes.append(store.frames.shape[0])
-            shape = store.frames.shape[1:]
-    frames = torch.empty(sum(sizes) + 1, *shape)
-    frames[-1] = 0.0
-    first, first_target, has_floor = [], [], False
-    floor = np.log(settings.features.floor_amplitude) + FLOOR_MARGIN
-    for path, table, offset in zip(paths, tables, np.cumsum([0, *sizes[:-1]]), strict=True):
-        with reading_frames(path) as store:
-            for start, block in store.blocks():
-                has_floor = has_floor or bool((block <= floor).any())
-                held = frames[offset + start : offset + start + len(block)]
-                held.copy_(torch.from_numpy(block)).sub_(scaler.mean).div_(scaler.std)
-            rows = store.rows(table["item"], table["frame"]) + offset
-            first.append(rows)
-            shift = np.where(table["target_frame"] >= 0, table["target_frame"] - table["frame"], 0)
-            first_target.append(rows + shift)
-    return frames, torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(first_target)), has_floor
+            rows = store.rows(table["item"], table["frame"]) + above
+            above += store.frames.shape[0]
+        first.append(rows)
+        first_target.append(rows + np.where(table["target_frame"] >= 0, table["target_frame"] - table["frame"], 0))
+    return torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(first_target))
 
 
 def _read_graphs(

@@ -1,12 +1,56 @@
-"""What the next epoch of a training depends on, as tensors of a checkpoint: weights, best weights, Adam's moments.
+"""What the next step of a training depends on, as tensors of a checkpoint: weights, best weights, Adam's moments.
 
-Random numbers follow from seed and epoch, so that they have no state.
+Random numbers follow from seed and epoch. Only within an epoch has dropout's generator a state, which is kept with the
+number of steps done and the losses summed up so far.
 """
+
+import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of Adam, per parameter; the step counter lives on the CPU
+
+
+@dataclass
+class Part:
+    """The part of an epoch that is done: steps, and each loss summed over the clips seen."""
+
+    steps: int = 0
+    totals: dict[str, Tensor] = field(default_factory=dict)
+    rng: dict[str, Tensor] = field(default_factory=dict)  # of a part that was read; by device type
+
+    def add(self, losses: dict[str, Tensor], n_clips: int) -> None:
+        """One more step, whose losses are means over `n_clips`."""
+        self.steps += 1
+        for name, value in losses.items():
+            self.totals[name] = self.totals.get(name, torch.zeros_like(value)) + value * n_clips
+
+    def is_finite(self) -> bool:
+        """Whether it is worth keeping: what has diverged is not (faults.md, row 32)."""
+        return all(math.isfinite(float(total)) for total in self.totals.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """`total.<loss>` and `rng.<device type>`."""
+        tensors = {f"total.{name}": value.cpu() for name, value in self.totals.items()}
+        tensors["rng.cpu"] = torch.get_rng_state()
+        if any(value.is_cuda for value in self.totals.values()):
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        return tensors
+
+    def restore_rng(self) -> None:
+        """Put dropout's generators where they were; of a part that has not begun nothing."""
+        if "cpu" in self.rng:
+            torch.set_rng_state(self.rng["cpu"])
+        if "cuda" in self.rng:
+            torch.cuda.set_rng_state(self.rng["cuda"])
+
+
+def stored_part(tensors: dict[str, Tensor], steps: int, device: torch.device) -> Part:
+    """The part in a state that was kept within an epoch, its sums on `device`; of one between epochs an empty one."""
+    totals = {name: value.to(device) for name, value in _below(tensors, "total.").items()}
+    return Part(steps, totals, _below(tensors, "rng."))
 
 
 def state_tensors(model: nn.Module, optimiser: torch.optim.Optimizer, best: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -76,8 +76,7 @@ def joint_outputs(
 def _batches(model: nn.Module, data: ClipData, rows: np.ndarray, size: int) -> Iterator[Batch]:
     model.eval()
     with torch.inference_mode():
-        for start in range(0, len(rows), size):
-            yield data.batch(rows[start : start + size])
+        yield from data.batches([(rows[start : start + size], None) for start in range(0, len(rows), size)])
 
 
 def predict_logits(model: nn.Module, data: ClipData, rows: np.ndarray, *, batch_size: int) -> np.ndarray:

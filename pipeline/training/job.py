@@ -1,5 +1,6 @@
 """One training job from files to files: what the stages `pretrain` and `train` share."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,12 +18,15 @@ from pipeline.training.card import make_card
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.device import prepare_device
+from pipeline.training.followed import FollowedCheckpoints
 from pipeline.training.forward import predict_logits, probabilities
 from pipeline.training.imported_card import SEEN
 from pipeline.training.loop import Fitted, fit, weights_of_classes
 from pipeline.training.model_io import PaddingModel, class_names, count_parameters, save_weights
+from pipeline.training.processes import Processes
 from pipeline.training.sampling import training_rows
 from pipeline.training.start import described, drawn_model, start_from_detector, start_from_encoder
+from pipeline.training.team import Team, check_divisible
 
 LOGGER = logging.getLogger("ictograph")
 
@@ -42,6 +46,17 @@ class Inputs:
     encoder: Path | None
     detector: Path | None = None  # a trained detector to start from, in place of an encoder
 
+    def to_json(self) -> dict[str, Any]:
+        """As text, for another process."""
+        return json.loads(json.dumps(asdict(self), default=str))
+
+    @staticmethod
+    def from_json(told: dict[str, Any]) -> "Inputs":
+        """Back from `to_json`."""
+        features, clips, graphs = ([Path(path) for path in told[role]] for role in ("features", "clips", "graphs"))
+        encoder, detector = (Path(told[role]) if told[role] else None for role in ("encoder", "detector"))
+        return Inputs(features, clips, graphs, Path(told["scaler"]), encoder, detector)
+
     def digests(self) -> dict[str, list[str]]:
         """Digests of the files of each role."""
         roles = asdict(self) | {"scaler": [self.scaler], "encoder": [self.encoder] if self.encoder else []}
@@ -58,18 +73,31 @@ class Outputs:
     history: Path
 
 
-def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: str, checkpoints: Path) -> None:
-    """Train one model and write it, from the job's last whole epoch if an earlier attempt was killed."""
-    device, digests = prepare_device(settings.device), inputs.digests()
+def run_job(
+    inputs: Inputs,
+    outputs: Outputs,
+    *,
+    settings: FitSettings,
+    code: str,
+    checkpoints: Path,
+    checkpoint_minutes: float | None = None,
+    memory_gb: float | None = None,
+) -> None:
+    """Train one model and write it, from the job's last state if an earlier attempt was killed.
+
+    A state is kept after every epoch, and within one every `checkpoint_minutes` (None: not within one). `memory_gb`:
+    see load_clips; the processes of a training share it.
+    """
+    size = settings.loop.processes
+    device, digests = prepare_device(settings.device, alone=True, processes=size), inputs.digests()
+    share_gb = None if memory_gb is None else memory_gb / size
     identity = {"settings": settings.model_dump(mode="json"), "code": code, "inputs": digests}
-    with Checkpoints(checkpoints, identity) as job:
-        data = _load(inputs, settings, device)
-        train, validation = _rows(data, settings)
-        zero = -data.scaler.mean / data.scaler.std
-        model = drawn_model(settings, n_features=data.frames.shape[-1], zero=zero)
-        _start(model, inputs, settings, n_features=data.frames.shape[-1], zero=zero)
-        model.to(device)
-        fitted = fit(model, data, train=train, validation=validation, settings=settings, checkpoints=job)
+    with Checkpoints(checkpoints, identity, minutes=checkpoint_minutes) as job:
+        told = {"settings": identity["settings"], "inputs": inputs.to_json(), "state": str(job.state)}
+        with Processes(size, {**told, "memory_gb": share_gb}, device=device) as team:
+            given = _given(inputs, settings, device, memory_gb=share_gb)
+            fitted = given.fit(settings, job, team)
+        data, model, train, validation = given.data, given.model, given.train, given.validation
         model.load_state_dict(fitted.weights)
         card = make_card(
             settings,
@@ -86,15 +114,55 @@ def run_job(inputs: Inputs, outputs: Outputs, *, settings: FitSettings, code: st
         job.clear()
 
 
-def _load(inputs: Inputs, settings: FitSettings, device: torch.device) -> ClipData:
-    return load_clips(
+def follow_job(
+    inputs: Inputs, *, settings: FitSettings, state: Path, team: Team, device: torch.device, memory_gb: float | None
+) -> None:
+    """Compute the part of a process other than the first in the training of `run_job`; writes nothing.
+
+    `state`: of the first one's checkpoints.
+    """
+    _given(inputs, settings, device, memory_gb=memory_gb).fit(settings, FollowedCheckpoints(state), team)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a training begins with: clips, a model with its first weights, rows to train on and to validate on."""
+
+    data: ClipData
+    model: nn.Module
+    train: np.ndarray
+    validation: np.ndarray
+
+    def fit(self, settings: FitSettings, checkpoints: Checkpoints, team: Team) -> Fitted:
+        return fit(
+            self.model,
+            self.data,
+            train=self.train,
+            validation=self.validation,
+            settings=settings,
+            checkpoints=checkpoints,
+            team=team,
+        )
+
+
+def _given(inputs: Inputs, settings: FitSettings, device: torch.device, *, memory_gb: float | None) -> _Given:
+    data = load_clips(
         features=inputs.features,
         clips=inputs.clips,
         graphs=inputs.graphs,
         scaler=read_json(inputs.scaler),
         settings=settings,
         device=device,
+        memory_gb=memory_gb,
     )
+    data.check_room(max(-(-settings.loop.batch // settings.loop.processes), settings.loop.batch_evaluation))
+    train, validation = _rows(data, settings)
+    n_features, zero = data.frames.shape[-1], -data.scaler.mean / data.scaler.std
+    model = drawn_model(settings, n_features=n_features, zero=zero)
+    if settings.loop.processes > 1:
+        check_divisible(model, settings.model)
+    _start(model, inputs, settings, n_features=n_features, zero=zero)
+    return _Given(data, model.to(device), train, validation)
 
 
 def _start(model: nn.Module, inputs: Inputs, settings: FitSettings, *, n_features: int, zero: float) -> None:

@@ -1,14 +1,14 @@
 """One training loop for every task and model.
 
 Adam with a cosine from the learning rate to zero over the epochs, gradient clipping, early stopping on the validation
-loss, the checkpoint chosen by the task's metric (Tang et al. 2022, appendix; numbers in config.yaml). What an epoch
-does follows from (seed, epoch) and the state before it, so that a job resumed after a kill ends in the same bytes.
+loss, the checkpoint chosen by the task's metric (Tang et al. 2022, appendix; numbers in config.yaml). What a step does
+follows from (seed, epoch, step) and the state before it, so that a job resumed after a kill ends in the same bytes.
 """
 
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,18 +24,13 @@ from pipeline.settings.training import FitSettings, LoopSettings
 from pipeline.training import augment
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import Batch, ClipData
-from pipeline.training.fit_state import put_back, state_tensors
-from pipeline.training.forward import (
-    forward,
-    joint_forward,
-    joint_outputs,
-    later_frames,
-    outputs,
-    regularised_forward,
-)
-from pipeline.training.losses import class_weights, loss_function, task_loss
+from pipeline.training.fit_state import Part, put_back, state_tensors, stored_part
+from pipeline.training.forward import joint_outputs, later_frames, outputs
+from pipeline.training.losses import class_weights, loss_function
 from pipeline.training.model_io import class_names
+from pipeline.training.objective import Objective, share_of
 from pipeline.training.sampling import AUGMENT, ORDER, TORCH, epoch_order, generator
+from pipeline.training.team import ALONE, Draws, Team
 
 LOGGER = logging.getLogger("ictograph")
 
@@ -94,15 +89,25 @@ def fit(
     validation: np.ndarray,
     settings: FitSettings,
     checkpoints: Checkpoints,
+    team: Team = ALONE,
 ) -> Fitted:
-    """Train `model` on the rows `train` of `data`, judging by the rows `validation`, from the last whole epoch on.
+    """Train `model` on the rows `train` of `data`, judging by the rows `validation`, from the last state on.
 
-    Raises Diverged if the loss is not finite.
+    Raises Diverged if the loss is not finite, and Ended after SIGTERM, when the state is kept.
     """
-    run = _Run(model, data, settings, weights=weights_of_classes(data, train, settings))
+    run = _Run(model, data, settings, weights=weights_of_classes(data, train, settings), team=team)
     history, best = run.resume(checkpoints)
+
+    def after_step() -> None:
+        if checkpoints.due():
+            if run.part.is_finite():
+                run.save_part(checkpoints, history, best)
+            checkpoints.end_if_asked()
+
+    run.after_step = after_step
     steps = -(-len(train) // settings.loop.batch)
-    with tqdm(total=settings.loop.epochs * steps, initial=len(history) * steps, disable=not _on_terminal()) as bar:
+    done = len(history) * steps + run.part.steps
+    with tqdm(total=settings.loop.epochs * steps, initial=done, disable=not (team.first and _on_terminal())) as bar:
         while len(history) < settings.loop.epochs and not (history and _stops(history, settings.loop)):
             row = run.train_epoch(train, len(history), bar) | run.validate(validation)
             history.append(row)
@@ -110,6 +115,7 @@ def fit(
                 best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
             run.save(checkpoints, history, best)
             LOGGER.info("%s", _line(row, settings.loop))
+            checkpoints.end_if_asked()
     frame = pd.DataFrame(history)
     kept = max(k for k in range(len(history)) if is_best(history[: k + 1], settings.loop))
     return Fitted(best, frame.assign(kept=frame["epoch"] == history[kept]["epoch"]))
@@ -126,23 +132,30 @@ class _Run:
     """Model, optimiser and data of one training run."""
 
     def __init__(
-        self, model: nn.Module, data: ClipData, settings: FitSettings, *, weights: np.ndarray | None = None
+        self,
+        model: nn.Module,
+        data: ClipData,
+        settings: FitSettings,
+        *,
+        weights: np.ndarray | None = None,
+        team: Team = ALONE,
     ) -> None:
-        self.model, self.data, self.settings = model, data, settings
+        self.model, self.data, self.settings, self.team = model, data, settings, team
         own = None if weights is None else torch.from_numpy(weights).to(data.device, torch.float32)
-        self.loss = task_loss(settings.loop, std=data.scaler.std, weights=own)
+        self.draws = Draws(model, team)
+        objective = Objective(model, settings, std=data.scaler.std, weights=own, team=team)
+        self.loss, self.objective = objective.loss, team.averaging(objective)
         # pre-training is judged by the absolute error whatever it minimises (D13)
         pretraining = settings.task == "pretraining"
         self.validation_loss = loss_function("mae", std=data.scaler.std) if pretraining else self.loss
-        self.regularisers = settings.regularisers
-        self.auxiliary = settings.auxiliary
-        self.forecast_loss = loss_function(self.auxiliary.loss if self.auxiliary else "mae", std=data.scaler.std)
+        self.part = Part()
+        self.after_step: Callable[[], None] = lambda: None
         self.optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.loop.learning_rate, weight_decay=settings.loop.weight_decay
         )
 
     def train_epoch(self, rows: np.ndarray, epoch: int, bar: Any) -> dict[str, Any]:
-        """One pass over the training clips `rows`; the epoch's line of the history."""
+        """One pass over the training clips `rows`, or what is left of it; the epoch's line of the history."""
         loop, seed = self.settings.loop, self.settings.seed
         torch.manual_seed(int(generator(seed, TORCH, epoch).integers(2**63)))  # dropout
         order = rows[epoch_order(len(rows), generator(seed, ORDER, epoch))]
@@ -150,13 +163,15 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(loop, epoch)
         self.model.train()
-        totals: dict[str, Tensor] = {}
-        for start in range(0, len(order), loop.batch):
-            part = slice(start, start + loop.batch)
-            for name, value in self._step(order[part], draws[part]).items():
-                totals[name] = totals.get(name, torch.zeros_like(value)) + value * len(order[part])
+        self.part.restore_rng()
+        parts = [slice(k, k + loop.batch) for k in range(self.part.steps * loop.batch, len(order), loop.batch)]
+        own = [(order[one][mine], draws[one][mine]) for one in parts for mine in [self.team.part(len(order[one]))]]
+        for one, batch in zip(parts, self.data.batches(own), strict=True):
+            self.part.add(self._step(batch, order[one], epoch), len(order[one]))
             bar.update()
-        means = {f"train_{name}": float(total) / len(order) for name, total in totals.items()}
+            self.after_step()
+        means = {f"train_{name}": float(total) / len(order) for name, total in self.part.totals.items()}
+        self.part = Part()
         if not math.isfinite(means["train_loss"]):
             raise Diverged(
                 f"epoch {epoch + 1}: the training loss is {means['train_loss']}; the state after epoch {epoch} is kept;"
@@ -164,56 +179,55 @@ class _Run:
             )
         return {"epoch": epoch + 1, "learning_rate": learning_rate(loop, epoch), **means}
 
-    def _step(self, rows: np.ndarray, draws: augment.Draws) -> dict[str, Tensor]:
-        """One step of the optimiser; what was minimised (`loss`), and the model's penalties before their weights."""
-        batch = self.data.batch(rows, draws)
+    def _step(self, batch: Batch, rows: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """One step of the optimiser; what was minimised (`loss`), and the model's penalties before their weights.
+
+        `batch`: this process's part of the clips `rows`.
+        """
         self.optimiser.zero_grad()
-        loss, penalties = self._training_loss(batch)
+        share = share_of(self.team, self.data.lengths.numpy()[rows])
+        with self.draws.step(len(rows), (self.settings.seed, epoch, self.part.steps)):
+            loss, penalties = self.objective(batch, share)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.loop.clip_norm)
         self.optimiser.step()
-        return {"loss": loss.detach(), **{name: value.detach() for name, value in penalties.items()}}
-
-    def _training_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What is minimised, and the penalties in it before their weights.
-
-        The task's loss; beside it penalties of the model, or the error of an auxiliary task's forecast.
-        """
-        if self.regularisers:
-            output, found = regularised_forward(self.model, batch, self.settings)
-            penalties = {name: found[name] for name in self.regularisers}
-            added = sum(weight * penalties[name] for name, weight in self.regularisers.items())
-            return self.loss(output, batch.target) + added, penalties
-        if self.auxiliary is None:
-            return self.loss(forward(self.model, batch, self.settings), batch.target), {}
-        logits, frames = joint_forward(self.model, batch, self.auxiliary, self.settings.device)
-        forecast = self.forecast_loss(frames, later_frames(batch, self.auxiliary))
-        return self.loss(logits, batch.target) + self.auxiliary.weight * forecast, {}
+        return {"loss": loss.detach(), **penalties}
 
     def validate(self, rows: np.ndarray) -> dict[str, Any]:
-        """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint."""
-        losses, forecasts, logits = [], [], []
-        for output, forecast, batch in self._judged(rows):
-            losses.append(float(self.validation_loss(output, batch.target)) * len(output))
-            forecasts += [] if forecast is None else [float(forecast) * len(output)]
-            if self.settings.loop.checkpoint != "loss":
-                logits.append(output.cpu().numpy().astype(np.float64))
-        row = {"validation_loss": sum(losses) / len(rows)}
+        """Mean loss over the validation clips and, where the task has one, the metric that chooses the checkpoint.
+
+        Batches are judged by the processes in turn.
+        """
+        size, metric = self.settings.loop.batch_evaluation, self.settings.loop.checkpoint
+        starts = range(0, len(rows), size)
+        own = starts[self.team.rank :: self.team.size]
+        losses, forecasts = np.zeros(len(starts)), np.zeros(len(starts))
+        logits = np.zeros((0 if metric == "loss" else len(rows), len(class_names(self.settings))))
+        chosen = np.concatenate([rows[:0], *(rows[start : start + size] for start in own)])
+        for start, (output, forecast, batch) in zip(own, self._judged(chosen), strict=True):
+            place = start // size
+            losses[place] = float(self.validation_loss(output, batch.target)) * len(output)
+            forecasts[place] = 0.0 if forecast is None else float(forecast) * len(output)
+            if metric != "loss":
+                logits[start : start + size] = output.cpu().numpy()
+        losses, forecasts, logits = (self.team.gathered(one, self.data.device) for one in (losses, forecasts, logits))
+        row = {"validation_loss": sum(losses.tolist()) / len(rows)}
         if not math.isfinite(row["validation_loss"]):
             raise Diverged(
                 f"the validation loss is {row['validation_loss']}; the state of the epoch before is kept; "
                 "lower training.<task>.<length>.learning_rate or clip_norm"
             )
-        if forecasts:
-            row["validation_forecast_loss"] = sum(forecasts) / len(rows)
-        if not logits:
-            return row
-        score = checkpoint_score(self.data.labels[rows], np.concatenate(logits), self.settings.loop.checkpoint)
-        return row | {f"validation_{self.settings.loop.checkpoint}": score}
+        if self.settings.auxiliary:
+            row["validation_forecast_loss"] = sum(forecasts.tolist()) / len(rows)
+        return (
+            row
+            if metric == "loss"
+            else row | {f"validation_{metric}": checkpoint_score(self.data.labels[rows], logits, metric)}
+        )
 
     def _judged(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor | None, Batch]]:
         """Output, absolute error of the auxiliary task's forecast (if there is one) and batch of the clips `rows`."""
-        size, task = self.settings.loop.batch_evaluation, self.auxiliary
+        size, task = self.settings.loop.batch_evaluation, self.settings.auxiliary
         if task is None:
             yield from (
                 (output, None, batch) for output, batch in outputs(self.model, self.data, rows, batch_size=size)
@@ -227,14 +241,25 @@ class _Run:
         """Keep all that the next epoch depends on. Random numbers follow from the seed and the epoch: no state."""
         checkpoints.save(state_tensors(self.model, self.optimiser, best), {"history": history})
 
+    def save_part(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
+        """Keep all that the rest of this epoch depends on."""
+        tensors = state_tensors(self.model, self.optimiser, best) | self.part.tensors()
+        checkpoints.save(tensors, {"history": history, "step": self.part.steps})
+
     def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
         """History and best weights so far, after putting model and optimiser where they were; empty: a fresh start."""
+        if not self.team.first:
+            self.team.wait()  # the first has looked whether the state is sound
         stored = checkpoints.load()
+        if self.team.first:
+            self.team.wait()
         if stored is None:
             return [], {}
         tensors, record = stored
         best = put_back(self.model, self.optimiser, tensors)
-        LOGGER.info("resumed after epoch %d of %d", len(record["history"]), self.settings.loop.epochs)
+        self.part = stored_part(tensors, record.get("step", 0), self.data.device)
+        more = f" and {self.part.steps} steps of the next" if self.part.steps else ""
+        LOGGER.info("resumed after epoch %d of %d%s", len(record["history"]), self.settings.loop.epochs, more)
         return record["history"], best
 
 

@@ -36,7 +36,7 @@ def published_settings(published: Published, length_s: int) -> FitSettings:
             "mirror_graph": "published", "scale_zero_bins": True,
         },
         "sampling": {"balance": False, "negative_seed": "published", "label_fraction": 1.0},
-        "device": {"device": "auto", "threads": 2, "mixed_precision": "off", "memory_gb": 8.0},
+        "device": {"device": "auto", "threads": 2, "mixed_precision": "off"},
     })  # fmt: skip
 
 

@@ -6,7 +6,6 @@ same bytes. A batch without an anchor, or without a labelled contact, makes no s
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +30,6 @@ from pipeline.training.soz_schedule import epoch_batches
 from pipeline.training.soz_scores import channel_logits, clip_logits, cross_entropy, patient_mean_auprc
 
 LOGGER = logging.getLogger("ictograph")
-SAVE_EVERY_S = 10.0  # what a kill costs at most, beside the epoch that it met
 Loss = Callable[[SozInputs, Tensor], tuple[Tensor, int]]  # of a batch: the loss, and how many contacts it is a mean of
 
 
@@ -168,7 +166,6 @@ class _Run:
     ) -> None:
         self.model, self.clips, self.settings, self.loss = model, clips, settings, loss
         self.seed, self.device, self.counted = seed, device, counted
-        self.saved_s = time.monotonic()
         self.rates = [group["lr"] for group in groups]
         self.learnt = [parameter for group in groups for parameter in group["params"]]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
@@ -225,9 +222,9 @@ class _Run:
 
     def keep(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Save, unless that was just done: an epoch may take less time than a disk needs to take it down."""
-        if time.monotonic() - self.saved_s >= SAVE_EVERY_S:
+        if checkpoints.due():
             self.save(checkpoints, history, best)
-            self.saved_s = time.monotonic()
+            checkpoints.end_if_asked()
 
     def save(self, checkpoints: Checkpoints, history: list[dict[str, Any]], best: dict[str, Tensor]) -> None:
         """Keep all that the next epoch depends on."""

@@ -27,6 +27,7 @@ from pipeline.training.soz_fold import Fold, Inputs, UnfitData, read_fold
 from pipeline.training.soz_scores import channel_logits, clip_logits
 
 LOGGER = logging.getLogger("ictograph")
+SAVE_EVERY_S = 10.0  # what a kill costs at most, beside the epoch that it met
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ def run_pretraining(
     inputs: Inputs, outputs: Outputs, settings: SozPretrainJob, *, code: str, checkpoints: Path
 ) -> None:
     """Pre-train one encoder and write it, from the job's last whole epoch if an earlier attempt was killed."""
-    device, fold = prepare_device(settings.device), read_fold(inputs, settings)
-    with Checkpoints(checkpoints, _identity(settings, fold, code=code)) as job:
+    device, fold = prepare_device(settings.device, alone=True), read_fold(inputs, settings)
+    identity = _identity(settings, fold, code=code)
+    with Checkpoints(checkpoints, identity, minutes=SAVE_EVERY_S / 60) as job:
         model = _new_model(settings).to(device)
         clips = _clips(fold, device, conditions="both")
         fitted = pretrain(
@@ -57,9 +59,10 @@ def run_pretraining(
 
 def run_training(inputs: Inputs, outputs: Outputs, settings: SozTrainJob, *, code: str, checkpoints: Path) -> None:
     """Fine-tune one model, calibrate it on the inner patients, write it; resumes as `run_pretraining` does."""
-    device, fold = prepare_device(settings.device), read_fold(inputs, settings)
+    device, fold = prepare_device(settings.device, alone=True), read_fold(inputs, settings)
     encoder = None if inputs.encoder is None else digest_file(inputs.encoder)
-    with Checkpoints(checkpoints, _identity(settings, fold, code=code, encoder=encoder)) as job:
+    identity = _identity(settings, fold, code=code, encoder=encoder)
+    with Checkpoints(checkpoints, identity, minutes=SAVE_EVERY_S / 60) as job:
         model = _new_model(settings)
         told: dict[str, Any] | None = None
         if inputs.encoder is not None:

@@ -13,12 +13,13 @@ from training_files import STD, Files, fit_settings, make_files
 from pipeline.models import dcrnn
 from pipeline.settings.training import FitSettings
 from pipeline.store import digest_result, read_json, read_table
-from pipeline.training import loop
+from pipeline.training import loop, objective
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.clip_data import ClipData, load_clips
 from pipeline.training.forward import joint_forward, later_frames
 from pipeline.training.job import Inputs, Outputs, run_job
 from pipeline.training.model_io import build_model, load_model, load_weights
+from pipeline.training.objective import Share
 
 LENGTH_S, SEEN_S, HORIZON_S = 5, 2, 3
 CPU = torch.device("cpu")
@@ -99,7 +100,7 @@ def test_gradient_of_the_joint_loss_equals_that_of_a_plain_oracle(files: Files, 
     model = seeded(settings)
     batch = data.batch(np.arange(6))
     run = loop._Run(model, data, FitSettings.model_validate(settings))
-    run._training_loss(batch)[0].backward()
+    run.objective(batch, Share())[0].backward()
 
     state = {name: value.detach().double().requires_grad_() for name, value in model.named_parameters()}
     x = batch.x.double()
@@ -111,7 +112,7 @@ def test_gradient_of_the_joint_loss_equals_that_of_a_plain_oracle(files: Files, 
         forecast.append((frames - x[clip, SEEN_S : SEEN_S + HORIZON_S]).abs().mean() * STD)
     loss = torch.stack(detection).mean() + weight * torch.stack(forecast).mean()
     gradients = torch.autograd.grad(loss, list(state.values()))
-    assert float(run._training_loss(batch)[0].detach()) == pytest.approx(float(loss.detach()), rel=1e-6)
+    assert float(run.objective(batch, Share())[0].detach()) == pytest.approx(float(loss.detach()), rel=1e-6)
     for (name, parameter), expected in zip(model.named_parameters(), gradients, strict=True):
         assert parameter.grad is not None, name
         assert float(expected.abs().max()) > 1e-6, name  # every weight takes part
@@ -164,13 +165,13 @@ def test_lambda_zero_is_plain_detection_bit_by_bit(
     plain = fit_settings(clip_norm=1e9)  # the norm is a sum over all weights: more of them may round another way
     alone = load_weights(train(files, tmp_path / "alone", plain).weights)
     settings = joint_settings(1.0, clip_norm=1e9)
-    forecast = loop.loss_function
+    forecast = objective.loss_function
 
-    def without_forecast(kind: str, *, std: float) -> loop.Any:
+    def without_forecast(kind: str, *, std: float) -> Any:
         whole = forecast(kind, std=std)
         return (lambda output, target: whole(output, target) * 0.0) if kind == "mae" else whole
 
-    monkeypatch.setattr(loop, "loss_function", without_forecast)
+    monkeypatch.setattr(objective, "loss_function", without_forecast)
     joint = load_weights(train(files, tmp_path / "joint", settings).weights)
     assert set(alone) < set(joint)
     assert all(torch.equal(joint[name], value) for name, value in alone.items())

@@ -14,7 +14,7 @@ from soz_trial import FACTS, JOB, RESULTS, Trial, trial
 from pipeline.models.soz import SozEncoder
 from pipeline.settings.soz_jobs import SozPretrainJob
 from pipeline.store import read_json, read_table, write_json, write_table
-from pipeline.training import soz_fit
+from pipeline.training import soz_fit, soz_job
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.model_io import load_weights
 from pipeline.training.sampling import TORCH, generator
@@ -122,7 +122,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
         if len(saved) == epochs:
             raise Killed
 
-    monkeypatch.setattr(soz_fit, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(soz_job, "SAVE_EVERY_S", 0.0)
     encoder = base.pretrain(tmp_path) if stage == "train" else None
     run = (lambda: base.train(tmp_path, encoder=encoder)) if stage == "train" else (lambda: base.pretrain(tmp_path))
     with monkeypatch.context() as patched:

@@ -67,7 +67,7 @@ def fit_settings(task: str = "detection", graph: str = "distance", **changes: An
         "task": task, "length_s": 5, "horizon_s": 3, "scheme": "four", "seed": 1, "gate_bias": 0.0,
         "electrodes": list(ELECTRODES), "loop": loop, "augment": augment,
         "sampling": {"balance": task == "detection", "negative_seed": "run", "label_fraction": 1.0},
-        "device": {"device": "cpu", "threads": 1, "mixed_precision": "auto", "memory_gb": 4},
+        "device": {"device": "cpu", "threads": 1, "mixed_precision": "auto"},
     }  # fmt: skip
     return plain | changes
 

@@ -1,0 +1,49 @@
+"""A process of a training that is not its first: `python -m pipeline.training.worker`, started by processes.py.
+
+In: one line of JSON on the standard input. It writes no file. It ends when its input does: then the first is gone.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from torch import distributed
+
+from pipeline.settings.base import SettingsError, parse_section
+from pipeline.settings.training import FitSettings
+from pipeline.training.device import prepare_device
+from pipeline.training.job import Inputs, UnfitData, follow_job
+from pipeline.training.loop import Diverged
+from pipeline.training.processes import READY, join
+from pipeline.training.team import Team
+
+
+def main() -> None:
+    """Compute this process's part of the training until it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first decides: it may want the step at hand to be finished
+        signal.signal(number, signal.SIG_IGN)
+    told = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    team, settings = Team(told["rank"], told["size"]), parse_section(FitSettings, told["settings"])
+    device = prepare_device(settings.device, rank=team.rank)
+    print(READY, end="", flush=True)
+    join(team, told["meeting"], device)
+    inputs = Inputs.from_json(told["inputs"])
+    state = Path(told["state"])
+    try:
+        follow_job(inputs, settings=settings, state=state, team=team, device=device, memory_gb=told["memory_gb"])
+    except (Diverged, UnfitData, SettingsError):
+        sys.exit(1)  # the first process meets the same, and says it
+    distributed.destroy_process_group()
+
+
+def _end_with_the_first() -> None:
+    os.read(0, 1)  # nothing more is ever written; not sys.stdin, whose lock a thread must not hold at the end
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
