@@ -1,4 +1,4 @@
-# make run · make qc · make test · make lint · make clean: each makes the environment first when it is missing or out of date.
+# make run · make qc · make test · make test-slurm · make lint · make clean: each makes the environment first when it is missing or out of date.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 VENV := .venv
@@ -8,7 +8,7 @@ ARGS ?=
 # GPU jobs run one at a time; on a machine without a GPU as many as there are cores.
 GPUS ?= $(if $(wildcard /dev/nvidia[0-9]*),1,$(CORES))
 
-.PHONY: run qc broken-corpus test test-all lint format clean unlock bench minutes models fuzz
+.PHONY: run qc broken-corpus test test-all test-slurm lint format clean unlock bench minutes models fuzz
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS) $(ARGS)
@@ -21,10 +21,15 @@ broken-corpus: $(READY)
 	$(BIN)/snakemake --cores $(CORES) qc --configfile workflow/presets/broken.yaml $(ARGS)
 
 test: $(READY)
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not slurm" $(ARGS)
 
+# Brings a real SLURM up on this machine (root, apt), runs `tiny` and the faults on it, takes it down. The packages stay.
+test-slurm: $(READY)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m slurm -s tests/slurm $(ARGS)
+
+# All but those of test-slurm, which install SLURM and bring it up.
 test-all: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not slurm" $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

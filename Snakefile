@@ -12,6 +12,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/setup.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/index.smk"
 include: "workflow/rules/ingest.smk"

@@ -2,9 +2,10 @@
 
 Writes workflow/resources/step_times.csv, from which a dry run estimates the hours of its GPU jobs
 (workflow/lib/budget.py). One row a network and device: `step_s` (forward, backward, clipping, Adam), `forward_s` (the
-same batch without gradients), `clips` in that batch; for occlusion `step_s` is one map. On a CPU these are seconds of
-processor time of one core, which other jobs on the machine change little; on a GPU they are seconds on the wall, at
-full precision. Rows of other devices, and rows that are not measured this time (`--only`), stay.
+same batch without gradients), `clips` in that batch; for occlusion `step_s` is one map; two rows are of the SOZ encoder
+and a clip of 120 contacts. On a CPU these are seconds of processor time of one core, which other jobs on the machine
+change little; on a GPU they are seconds on the wall, at full precision. Rows of other devices, and rows that are not
+measured this time (`--only`), stay.
 """
 
 import argparse
@@ -21,13 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks import soz_training
 from pipeline.explain.occlusion import Clip, occlusion_map
 from pipeline.graphs.correlation import correlation_weights
 from pipeline.graphs.distance import distance_weights
 from pipeline.graphs.positions import POSITIONS
 from pipeline.models.__main__ import FREQUENCIES, LENGTHS_S, SAMPLES, SUPPORTS, plugin_of, published
+from pipeline.models.soz import SozEncoder
 from pipeline.plugins import load_plugin
 from pipeline.settings.features import GraphSettings
+from workflow.lib.budget import SOZ_CLIP_S
 from workflow.lib.step_times import COLUMNS, TABLE, read
 
 N, HORIZON_S, CLIPS, REPEATS = len(POSITIONS), 12, 40, 3
@@ -81,6 +85,20 @@ def measure_network(network: Network, device: torch.device) -> dict[str, Any]:
         return row | {"clips": 1, "step_s": once, "forward_s": 0.0}
     step, forward = _ways(model, network, x, lengths, supports)
     return row | {"step_s": _timed(step, device), "forward_s": _timed(forward, device)}
+
+
+SOZ = {
+    task: Network("soz", task, "none", "wpt", SOZ_CLIP_S) for task in ("pretraining", "finetuning")
+}  # its clips of SOZ_CONTACTS contacts
+
+
+def measure_soz(device: torch.device) -> Iterator[tuple[Network, dict[str, Any]]]:
+    """Rows of the SOZ encoder: the steps of benchmarks/soz_training.py for one clip."""
+    cost, parameters = soz_training.costs(device), sum(p.numel() for p in SozEncoder(soz_training.MODEL).parameters())
+    steps = {"pretraining": (cost.pretraining, 0.0), "finetuning": (cost.finetuning, cost.answering)}
+    for task, (step_s, forward_s) in steps.items():
+        about = {"clips": 1, "parameters": parameters, "step_s": step_s, "forward_s": forward_s}
+        yield SOZ[task], SOZ[task]._asdict() | about
 
 
 def _map(model: nn.Module, clip: Clip) -> None:
@@ -184,12 +202,24 @@ def main() -> None:
     torch.set_num_threads(1 if device.type == "cpu" else len(os.sched_getaffinity(0)))
     known = read(arguments.out) if arguments.out.exists() else []
     rows = {_key(row): row for row in known}
+    for measured in measured_rows(arguments.only, device):
+        row = {"device": device_name(device)} | measured
+        print(*(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row.values()), flush=True)
+        rows[_key(row)] = row
+        write(list(rows.values()), arguments.out)
+
+
+def measured_rows(only: list[str], device: torch.device) -> Iterator[dict[str, Any]]:
+    """Rows of the networks in whose names all words of `only` stand."""
+
+    def asked(network: Network) -> bool:
+        return set(only) <= {str(part) for part in network}
+
     for network in networks():
-        if set(arguments.only) <= {str(part) for part in network}:
-            row = {"device": device_name(device)} | measure_network(network, device)
-            print(*(f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row.values()), flush=True)
-            rows[_key(row)] = row
-            write(list(rows.values()), arguments.out)
+        if asked(network):
+            yield measure_network(network, device)
+    if any(map(asked, SOZ.values())):
+        yield from (row for network, row in measure_soz(device) if asked(network))
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

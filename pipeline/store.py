@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 import zipfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
 _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 CHECKSUM = "checksum"  # the key of a JSON file's seal
+STALE_DAYS = 2  # longer than any file takes to be written
 REMOVALS = 250  # tries to remove an abandoned folder, 20 ms apart
 ENTRY_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP entry can bear: a store's bytes hold no clock
 
@@ -55,7 +57,7 @@ def _naming(path: Path) -> Iterator[None]:
 def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_stale(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_writer()}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -68,15 +70,32 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _writer() -> str:
+    """This process in the name of a temporary file: process id and machine, since nodes may share the folder."""
+    return f"{os.getpid()}-{socket.gethostname().split('.')[0]}"
+
+
 def _sweep_stale(path: Path) -> None:
-    """Remove temporary files and folders for `path` whose writer (its process id is in the name) no longer lives."""
+    """Remove temporary files and folders for `path` whose writer no longer lives.
+
+    Of a writer on another machine that cannot be seen: its files go when they are older than `STALE_DAYS`.
+    """
     for stale in path.parent.glob(f".{path.name}.*.*"):
-        writer = stale.name.removeprefix(f".{path.name}.").split(".")[0]
-        if writer.isdigit() and not Path(f"/proc/{writer}").exists() and Path("/proc/self").exists():
+        writer, _, host = stale.name.removeprefix(f".{path.name}.").split(".")[0].partition("-")
+        if writer.isdigit() and _is_dead(stale, int(writer), host):
             if stale.is_dir():
                 shutil.rmtree(stale, ignore_errors=True)
             else:
                 stale.unlink(missing_ok=True)
+
+
+def _is_dead(stale: Path, writer: int, host: str) -> bool:
+    if host in ("", _writer().partition("-")[2]):
+        return Path("/proc/self").exists() and not Path(f"/proc/{writer}").exists()
+    try:
+        return time.time() - stale.stat().st_mtime > STALE_DAYS * 86400
+    except FileNotFoundError:
+        return False
 
 
 def write_table(path: Path | str, table: "pd.DataFrame") -> None:
@@ -219,7 +238,7 @@ def writing_store(path: Path | str, attributes: dict[str, Any] | None = None) ->
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep_stale(path)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".dir", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.{_writer()}.", suffix=".dir", dir=path.parent))
         try:
             yield zarr.create_group(store=str(folder), attributes=attributes or {}, zarr_format=3)
             with replacing(path) as temporary:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.corpora.records import ManifestRow, RecordingFiles
@@ -151,10 +151,12 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 def write_manifest(path: Path | str, files: Sequence[ManifestRow]) -> bool:
     """Write a shard's manifest (TSV). The file is left alone where nothing changed; returns whether it was written."""
+    lines = ["\t".join(MANIFEST_COLUMNS)]
     for row in files:
-        if any(mark in str(cell) for cell in astuple(row) for mark in _UNSAFE):
+        cells = [str(getattr(row, name)) for name in MANIFEST_COLUMNS]
+        if any(mark in cell for cell in cells for mark in _UNSAFE):
             raise CorpusError(f"{row.path!r}: a name with a tab or a line break cannot be listed; rename the file")
-    lines = ["\t".join(MANIFEST_COLUMNS), *("\t".join(str(cell) for cell in astuple(row)) for row in files)]
+        lines.append("\t".join(cells))
     content = os.fsencode("\n".join(lines) + "\n")  # paths as the bytes that they are, whatever the locale
     target = Path(path)
     if target.exists() and target.read_bytes() == content:

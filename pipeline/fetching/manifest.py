@@ -6,6 +6,7 @@ last row of a name counts. Names are of allowed characters only (pipeline/fetchi
 
 import fcntl
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from pipeline import locks
 from pipeline.fetching.names import FetchError, place, refusal
 from pipeline.store import replacing
 
 FILE, LOCK = ".ictograph-fetch.tsv", ".ictograph-fetch.lock"
 BLOCK = 1 << 20
+LOGGER = logging.getLogger("ictograph")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,8 @@ def locked(root: Path) -> Iterator[None]:
     root.mkdir(parents=True, exist_ok=True)
     handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not locks.locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            LOGGER.warning("%s: no locks here, so that a second fetch would not be noticed; %s", root, locks.REMEDY)
     except BlockingIOError:
         os.close(handle)
         raise FetchError(f"{root}: another fetch is at work there") from None

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline import provenance
 from pipeline.findings import CorpusError, Rejected, StrictError
 from pipeline.plugins import UnknownPlugin
 from pipeline.sealing import DamagedFile
@@ -32,8 +33,22 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def start(arguments: argparse.Namespace) -> logging.Logger:
-    """Send log lines to the terminal (standard error) and to `--log`; return the logger."""
+def memory_option(made: argparse.ArgumentParser) -> None:
+    """The option of stages that hold frames of many clips; beside the settings, since no result depends on it."""
+    made.add_argument(
+        "--memory-gb",
+        type=float,
+        default=None,
+        help="frames that take more of the host's memory are read from their files batch by batch (device.memory_gb)",
+    )
+
+
+def start(arguments: argparse.Namespace, *, heads: bool = False) -> logging.Logger:
+    """Send log lines to the terminal (standard error) and to `--log`; return the logger.
+
+    Files that are opened from here on are inputs and outputs in the job's provenance; `heads`: of recordings the
+    headers alone are read, so that none is read whole for a digest.
+    """
     logger = logging.getLogger("ictograph")
     logger.setLevel(logging.INFO)
     line = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
@@ -45,19 +60,38 @@ def start(arguments: argparse.Namespace) -> logging.Logger:
         handler.setFormatter(line)
         logger.addHandler(handler)
     logger.propagate = False
+    provenance.begin(arguments, heads=heads)
     return logger
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; a typed error becomes one line on the terminal and in the log, and exit status 1."""
+    """Call `main`, record what it made; a typed error becomes one line on terminal and in the log, and status 1."""
     try:
         main()
+        _record(_stage_of(main))
     except DamagedFile as error:
         _stop(f"{error}{_put_aside(error)}")
     except OSError as error:
         _stop(f"{error}{_remedy(error)}")
     except (StageError, SettingsError, CorpusError, UnknownPlugin, Rejected, StrictError) as error:
         _stop(str(error))
+
+
+def _record(stage: str) -> None:
+    """Write what made the results. They are whole by now: where the disk is full, no training is lost for a record."""
+    try:
+        provenance.finish(stage)
+    except OSError as error:
+        logging.getLogger("ictograph").warning("the results are whole, but there is no record of provenance: %s", error)
+
+
+def _stage_of(main: Callable[[], None]) -> str:
+    """Name of the stage whose `main` this is, also where its module was started as a program."""
+    module = main.__module__
+    if module == "__main__":
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        module = spec.name if spec is not None else Path(sys.argv[0]).stem
+    return module.rpartition(".")[2]
 
 
 def _stop(message: str) -> None:

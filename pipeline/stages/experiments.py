@@ -66,6 +66,7 @@ def with_permutations(
         scaler=read_json(arguments.scalers[index if len(arguments.scalers) > 1 else 0]),
         settings=fit.model_copy(update={"device": settings.device}),
         device=device,
+        memory_gb=arguments.memory_gb,
     )
     rng = np.random.default_rng(settings.experiments.seed)
     orders = electrode_permutations(len(fit.electrodes), settings.experiments.permutations, rng)
@@ -114,6 +115,7 @@ def main() -> None:
     parser.add_argument("--record-split", type=Path, default=None, help="answer of the stage `record_split`")
     for name in ("out", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    command.memory_option(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)

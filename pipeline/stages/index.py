@@ -47,7 +47,7 @@ def main() -> None:
     options.add_argument("--findings", type=Path, required=True)
     options.add_argument("--strict", action="store_true", help="stop at the first repair or rejection (signals.strict)")
     arguments = options.parse_args()
-    logger = start(arguments)
+    logger = start(arguments, heads=True)
     settings = parse_settings(Settings, arguments.settings).index
     findings = Findings(corpus=settings.corpus)
     try:

@@ -102,6 +102,7 @@ def read(arguments: argparse.Namespace, device: DeviceSettings, card: dict[str, 
         scaler=read_json(arguments.scaler),
         settings=trained.model_copy(update={"device": device}),
         device=where,
+        memory_gb=arguments.memory_gb,
     )
     return model, data
 
@@ -113,6 +114,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("features", "clips", "graphs"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    command.memory_option(parser)
     arguments = parser.parse_args()
     command.start(arguments)
     settings, card = parse_settings(Settings, arguments.settings), read_json(arguments.card)

@@ -82,10 +82,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name, number in (("features", "+"), ("clips", "+"), ("graphs", "*")):  # graphs: none for a model without
         parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
+    command.memory_option(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
-    device, scaler = prepare_device(settings.device), read_json(arguments.scaler)
+    device, scaler = prepare_device(settings.device, alone=True), read_json(arguments.scaler)
     model, fit = load_model(arguments.model, read_json(arguments.card), device=device)
     fit = fit.model_copy(update={"device": settings.device})
     chosen = chosen_clips(read_table(arguments.predictions), settings.occlusion, task=fit.task)
@@ -97,6 +98,7 @@ def main() -> None:
         scaler=scaler,
         settings=fit,
         device=device,
+        memory_gb=arguments.memory_gb,
     )
     with torch.no_grad():
         maps = explain(

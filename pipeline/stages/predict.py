@@ -31,6 +31,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, nargs=number, required=True)
     for name in ("model", "card", "scaler", "predictions"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    command.memory_option(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
@@ -46,6 +47,7 @@ def main() -> None:
         scaler=scaler,
         settings=trained.model_copy(update={"device": settings.device}),
         device=device,
+        memory_gb=arguments.memory_gb,
     )
     try:
         table = prediction_table(model, data, card, batch_size=settings.batch, strict=settings.threshold_strict)

@@ -227,10 +227,11 @@ def main() -> None:
     for name in ("root", "model", "card", "scaler", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--graphs", type=Path, default=None, help="the distance graph, if the detector uses it")
+    command.memory_option(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)
-    device, card = prepare_device(settings.device), read_json(arguments.card)
+    device, card = prepare_device(settings.device, alone=True), read_json(arguments.card)
     model, fit = load_detector(arguments.model, arguments.card, arguments.scaler, device=device)
     check_nodes(arguments.card, fit, settings.channels)
     findings = Findings(corpus="real-segments")
@@ -252,6 +253,7 @@ def main() -> None:
         data = load_clips(
             features=[work / "features.zarr.zip"], clips=[work / "clips.parquet"], graphs=graphs,
             scaler=card["scaler"], settings=fit.model_copy(update={"device": settings.device}), device=device,
+            memory_gb=arguments.memory_gb,
         )  # fmt: skip
         predictions, maps = score(model, data, card, settings)
         scored = Scored(files, answered(files, predictions, findings), predictions, maps)

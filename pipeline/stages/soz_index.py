@@ -56,7 +56,7 @@ def main() -> None:
     )
     options.add_argument("--strict", action="store_true", help="stop at the first repair or rejection (signals.strict)")
     arguments = options.parse_args()
-    logger = start(arguments)
+    logger = start(arguments, heads=True)
     settings = parse_settings(Settings, arguments.settings)
     findings = Findings(corpus=settings.index.corpus)
     try:

@@ -48,10 +48,10 @@ def make_tree(root: Path, *, share: float = 1.0, seed: int = 0) -> list[Made]:
     both = [f"{number:08d}" for number in range(max(1, round(IN_BOTH * share)))]
     extra = max(len(both), round(RECORDINGS_IN_BOTH * share))
     made += [Made("dev", both[i % len(both)], 600, ()) for i in range(extra)]
-    for path, one in _places(root, made):
+    for path, one in places(root, made):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_edf(path, one.duration_s)
-        path.with_suffix(".tse").write_text(_annotations(one))
+        write_edf(path, one.duration_s)
+        path.with_suffix(".tse").write_text(annotations(one))
     return made
 
 
@@ -88,7 +88,7 @@ def _events(
     return {i: sorted(own) for i, own in found.items()}
 
 
-def _places(root: Path, made: list[Made]) -> Iterator[tuple[Path, Made]]:
+def places(root: Path, made: list[Made]) -> Iterator[tuple[Path, Made]]:
     """edf/<folder>/<montage>/<bucket>/<patient>/<session>/<file>, as v1.5.2 has it (docs/corpora.md)."""
     counts: dict[tuple[str, str], int] = {}
     for one in made:
@@ -99,8 +99,8 @@ def _places(root: Path, made: list[Made]) -> Iterator[tuple[Path, Made]]:
         yield where / f"{stem}.edf", one
 
 
-def _write_edf(path: Path, duration_s: int) -> None:
-    """A header of 19 electrodes, and samples that are all zero and take no room on the disk."""
+def write_edf(path: Path, duration_s: int, samples: np.ndarray | None = None) -> None:
+    """A header of 19 electrodes, and samples (n, s) in 0.1 µV; None: all zero, which takes no room on the disk."""
     reference = "LE" if "tcp_le" in str(path) else "REF"
     labels = [f"EEG {name}-{reference}" for name in ELECTRODES]
     n = len(labels)
@@ -116,10 +116,15 @@ def _write_edf(path: Path, duration_s: int) -> None:
     head += "".join(text.ljust(width) for width, texts in columns for text in texts)
     with path.open("wb") as file:
         file.write(head.encode("ascii"))
+        if samples is not None:
+            records = (
+                samples.astype("<i2").reshape(n, duration_s, RATE_HZ * RECORD_S).swapaxes(0, 1)
+            )  # by record, then n
+            file.write(records.tobytes())
         file.truncate(len(head) + 2 * RATE_HZ * n * duration_s)
 
 
-def _annotations(one: Made) -> str:
+def annotations(one: Made) -> str:
     """A `.tse` file: seizures, and background between them."""
     lines, at = ["version = tse_v1.0.0", ""], 0.0
     for onset_s, offset_s, code in one.events:

@@ -21,23 +21,13 @@ VICTIMS = [
 ONE_FAILURE = ["--workflow-profile", "none", "--resources", "gpu=1", "--rerun-incomplete"]
 
 
-def stage_process(project: TinyProject, stage: str) -> psutil.Process | None:
-    """A running job of that stage in this project."""
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = process.info["cmdline"] or []
-        here = process.info["cwd"] == str(project.folder)
-        if here and f"pipeline.stages.{stage}" in words:  # the shell around it has the whole command as one word
-            return process
-    return None
-
-
 def shoot(project: TinyProject, victim: str, longest_s: float, dice: random.Random) -> bool:
     """Start a run in which the victim's rule is forced, and kill -9 the victim at a random moment of its life."""
     whom, rule = victim.split()[0], victim.split()[-1]
     running = project.start(*ONE_FAILURE, "--forcerun", rule)
     shot = False
     while running.poll() is None and not shot:
-        process = stage_process(project, rule)
+        process = project.stage_process(rule)
         if process is not None:
             time.sleep(dice.uniform(0.0, longest_s))
             if whom == "snakemake" and running.poll() is None:
@@ -93,7 +83,7 @@ def test_a_killed_training_never_resumes_under_another_learning_rate(finished: T
     checkpoints = interrupted.folder / "results" / ".checkpoints"
     while running.poll() is None and not list(checkpoints.rglob("*.safetensors")):
         time.sleep(0.02)
-    process = stage_process(interrupted, "train")
+    process = interrupted.stage_process("train")
     assert process is not None, (interrupted.folder / "run.log").read_text()[-3000:]
     process.kill()
     running.wait()

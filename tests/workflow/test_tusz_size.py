@@ -128,6 +128,7 @@ def test_hours_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
             GpuJob("pretrain", {"corpus": "synthetic", "len": "12", "encoder": "dcrnn-fft-distance"}),
             epochs.pretraining[12].epochs * (90 * 2.0 + 30 * 0.5) / 10,
         ),
+        (GpuJob("predict", base), (40 + 30) * 0.5 / 10),
         (GpuJob("occlude", base), 5 * 2.0),
         (GpuJob("occlude", base | {"task": "classification"}), 4 * 2.0 / 12),
     ]
@@ -137,7 +138,9 @@ def test_hours_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     for unknown in (GpuJob("train", correlation), GpuJob("train", longer), GpuJob("score_segments", {})):
         assert known.seconds(unknown, "bench") is None
     made = known.budget([*(job for job, _ in jobs), GpuJob("score_segments", {})])
-    assert made.jobs == {"train": 3, "record_split": 1, "pretrain": 1, "occlude": 2, "score_segments": 1}
+    assert made.jobs == {
+        "train": 3, "record_split": 1, "pretrain": 1, "predict": 1, "occlude": 2, "score_segments": 1,
+    }  # fmt: skip
     assert sum(made.hours["bench"].values()) == pytest.approx(sum(seconds for _, seconds in jobs) / 3600)
     assert made.left_out == {"score_segments": 1}
     assert made.published_hours == pytest.approx(20 / 60 * 2 + 3 / 60 + 10)

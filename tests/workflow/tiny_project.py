@@ -11,12 +11,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
 SUFFIXES = {".parquet", ".json", ".safetensors", ".csv", ".tsv", ".html", ".png"}
 # By name: durations and clock times, and what only a dry run writes (docs/architecture.md, Equal).
-EXEMPT = ("logs", "benchmarks", ".checkpoints", "extent.json")
+EXEMPT = (
+    "logs", "benchmarks", ".checkpoints", "extent.json", "provenance", "provenance.tsv", "provenance.parquet"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class TinyProject:
 
     def command(self, *arguments: str) -> list[str]:
         own = [] if "--configfile" in arguments else ["--configfile", "workflow/presets/tiny.yaml", "on-disk.yaml"]
-        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *own]  # it swallows what follows
+        # benchmark files then hold what each job asked for, too (test_needs); --configfile swallows what follows
+        return [sys.executable, "-m", "snakemake", "--cores", "2", "--benchmark-extended", *arguments, *own]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
@@ -75,6 +79,15 @@ class TinyProject:
         path = self.folder / "overlay.yaml"
         path.write_text(yaml.safe_dump(settings))
         return ["--configfile", "workflow/presets/tiny.yaml", "on-disk.yaml", "overlay.yaml"]
+
+    def stage_process(self, stage: str) -> psutil.Process | None:
+        """A running job of that stage in this project."""
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            words = process.info["cmdline"] or []
+            here = process.info["cwd"] == str(self.folder)
+            if here and f"pipeline.stages.{stage}" in words:  # the shell around it has the whole command as one word
+                return process
+        return None
 
     def digests(self) -> dict[str, str]:
         """Digest of every result that must be equal between two runs."""

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.findings import CorpusError
 from pipeline.settings.config import Config
 from pipeline.settings.runs import RunSettings
 from workflow.lib.corpus import Corpora
-from workflow.lib.extent import Extent, Extents, extents
+from workflow.lib.extent import Known, clips_of, extents
 from workflow.lib.paths import encoder_run
+from workflow.lib.soz import run_of_encoder
+from workflow.lib.soz_extent import soz_extent
 from workflow.lib.step_times import read
 
-UNTYPED = {"seiz", "mysz"}  # no class of the 4-class scheme
 ELECTRODES_ONLY = "classification"  # its maps hide an electrode for all seconds at once
 GUARDED = "dist-scratch"  # the run of the rule record_split, which has no wildcard for it
+SOZ_CONTACTS, SOZ_CLIP_S = 120, 35  # of the clips that benchmarks/soz_training.py measures
+SOZ_SIZES = {"width": 64, "layers": 2, "feedforward": 128}  # of the encoder that it measures
 PUBLISHED = Path(__file__).parents[2] / "pipeline" / "report" / "published" / "figures.csv"
 PUBLISHED_ON = "one NVIDIA Titan RTX"
 HOURS = {"training_time_min": 1 / 60, "training_time_h": 1.0}
@@ -52,11 +54,11 @@ class Budget:
         rules = ", ".join(f"{number} {rule}" for rule, number in sorted(self.jobs.items()))
         lines = [f"GPU jobs: {sum(self.jobs.values())} ({rules})"]
         for device, hours in sorted(self.hours.items()):
-            parts = ", ".join(f"{rule} {value:,.0f}" for rule, value in sorted(hours.items()))
-            lines.append(f"  {sum(hours.values()):,.0f} h on {device}, at most: measured steps, all epochs ({parts})")
+            parts = ", ".join(f"{rule} {_said(value)}" for rule, value in sorted(hours.items()))
+            lines.append(f"  {_said(sum(hours.values()))} h on {device}, at most: measured steps, all epochs ({parts})")
         if self.published_jobs:
             lines.append(
-                f"  {self.published_hours:,.0f} h on {PUBLISHED_ON}: published times of the DCRNN for "
+                f"  {_said(self.published_hours)} h on {PUBLISHED_ON}: published times of the DCRNN for "
                 f"{self.published_jobs} trainings of any model"
             )
         if self.left_out:
@@ -73,7 +75,8 @@ class Estimator:
     times: list[dict[str, Any]] = field(default_factory=read)
 
     def __post_init__(self) -> None:
-        self._extents: dict[str, Extents | None] = {}
+        self._extents = Known(extents, self.config, self.corpora)
+        self._soz = Known(soz_extent, self.config, self.corpora)
         self._times = {tuple(row[name] for name in _KEY): row for row in self.times}
         self._published = published_hours()
 
@@ -98,17 +101,13 @@ class Estimator:
         """Seconds of a job on a device; None where nothing was measured, or for a rule that is not known."""
         estimates: dict[str, Callable[[GpuJob, str], float | None]] = {
             "pretrain": self._fit_s, "train": self._fit_s, "record_split": self._fit_s, "occlude": self._maps_s,
+            "soz_pretrain": self._soz_s, "soz_train": self._soz_s, "predict": self._pass_s,
+            "learned_graphs": self._pass_s,
         }  # fmt: skip
-        known = self._of(job.wildcards.get("corpus", ""))
-        return estimates[job.rule](job, device) if job.rule in estimates and known is not None else None
-
-    def _of(self, corpus: str) -> Extents | None:
-        if corpus not in self._extents:
-            try:
-                self._extents[corpus] = extents(self.config, self.corpora, corpus)
-            except (CorpusError, OSError, KeyError):
-                self._extents[corpus] = None  # no corpus of config.yaml, or manifests that cannot be read
-        return self._extents[corpus]
+        known = self._soz if job.rule.startswith("soz_") else self._extents
+        if job.rule not in estimates or known.of(job.wildcards.get("corpus", "")) is None:
+            return None
+        return estimates[job.rule](job, device)
 
     def _row(self, run: RunSettings, task: str, length_s: int, device: str) -> dict[str, Any] | None:
         """A section of `models` that was measured by itself counts before its plug-in."""
@@ -124,8 +123,8 @@ class Estimator:
         if row is None:
             return None
         loop = getattr(self.config.training, task)[length_s]
-        parts = self._of(job.wildcards["corpus"]) or {}
-        train, validation = (_seen(parts[split], task, length_s) for split in ("train", "validation"))
+        parts = self._extents.of(job.wildcards["corpus"]) or {}
+        train, validation = (clips_of(parts[split], task, length_s) for split in ("train", "validation"))
         balanced = min(2 * parts["train"].positive[length_s], train) if task == "detection" else train
         per_epoch = balanced * run.label_fraction * row["step_s"] + validation * row["forward_s"]
         return loop.epochs * per_epoch / row["clips"]
@@ -135,10 +134,39 @@ class Estimator:
         task, length_s = _task(job)
         if (row := self._row(self._run(job), "occlusion", length_s, device)) is None:
             return None
-        test = (self._of(job.wildcards["corpus"]) or {})["test"]
+        test = (self._extents.of(job.wildcards["corpus"]) or {})["test"]
         if task == ELECTRODES_ONLY:
-            return _seen(test, task, length_s) * row["step_s"] / length_s
+            return clips_of(test, task, length_s) * row["step_s"] / length_s
         return test.positive[length_s] * row["step_s"]
+
+    def _pass_s(self, job: GpuJob, device: str) -> float | None:
+        """One pass over the validation and test clips, for rules that ask for no GPU (their minutes: needs.py)."""
+        task, length_s = _task(job)
+        if (row := self._row(self._run(job), task, length_s, device)) is None:
+            return None
+        parts = self._extents.of(job.wildcards["corpus"]) or {}
+        seen = sum(clips_of(parts[split], task, length_s) for split in ("validation", "test"))
+        return seen * row["forward_s"] / row["clips"]
+
+    def _soz_s(self, job: GpuJob, device: str) -> float | None:
+        """All epochs of one fold: each training clip once (or a copy of it), and in fine-tuning the inner clips judged.
+
+        Measured for the default sizes, in seconds of a clip of SOZ_CONTACTS; None for a larger encoder.
+        """
+        pretrains = job.rule == "soz_pretrain"
+        name = run_of_encoder(self.config, job.wildcards["pretrained"]) if pretrains else job.wildcards["run"]
+        run = self.config.soz.of(name)
+        row = self._times.get((device, "soz", "pretraining" if pretrains else "finetuning", "none", "wpt", SOZ_CLIP_S))
+        if row is None or any(getattr(run.model, size) > most for size, most in SOZ_SIZES.items()):
+            return None
+        found = [known for corpus in self.config.soz.corpora if (known := self._soz.of(corpus)) is not None]
+        clips = sum(one.rows for one in found) / SOZ_CONTACTS  # of that many contacts
+        outer = 1 - 1 / run.folds.outer if run.folds.scheme == "grouped" else 1.0
+        taught = clips * outer * (1 - run.folds.inner_share) * row["step_s"]
+        if pretrains:
+            return run.pretraining.epochs * taught / row["clips"]
+        judged = clips * outer * run.folds.inner_share * row["forward_s"]
+        return run.finetuning.epochs * (taught + judged) / row["clips"]
 
     def _run(self, job: GpuJob) -> RunSettings:
         if job.rule == "pretrain":
@@ -149,17 +177,14 @@ class Estimator:
 _KEY = ("device", "model", "task", "graph", "features", "length_s")
 
 
+def _said(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 9.5 else f"{hours:.1f}"
+
+
 def _task(job: GpuJob) -> tuple[str, int]:
     """Task and clip length of a job; guard G5 (`record_split`) trains one 12-s detector."""
     default = "pretraining" if job.rule == "pretrain" else "detection"
     return job.wildcards.get("task", default), int(job.wildcards.get("len", 12))
-
-
-def _seen(part: Extent, task: str, length_s: int) -> float:
-    """Clips of a split that a task sees in one epoch, before negatives are undersampled."""
-    if task == "classification":
-        return sum(number for code, number in part.events.items() if code not in UNTYPED)
-    return (part.pairs if task == "pretraining" else part.clips)[length_s]
 
 
 def published_hours() -> dict[tuple[str, int], float]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "pipeline"
+# What writes records about results, and nothing into them: pipeline/provenance*.py. A change there reruns nothing.
+ABOUT_RESULTS = f"{PACKAGE}.provenance"
 
 
 @functools.cache
@@ -81,7 +83,7 @@ def _existing(root: Path, target: str) -> Iterator[str]:
         return
     for end in range(1, len(parts) + 1):
         name = ".".join(parts[:end])
-        if _file(root, name) is not None:
+        if _file(root, name) is not None and not name.startswith(ABOUT_RESULTS):
             yield name
 
 

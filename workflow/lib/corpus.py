@@ -38,7 +38,7 @@ class Shards:
 
 @dataclass
 class Corpora:
-    """All corpora of config.yaml; each is scanned on first use, by the main process only."""
+    """All corpora of config.yaml; each is scanned on first use, on disk by the main process only."""
 
     config: Config
     main_process: bool
@@ -115,6 +115,8 @@ class Corpora:
         root = Path(settings.root)
         if not root.is_dir():
             raise CorpusError(f"corpora.{corpus}.root: there is no folder {root}; set it to where the corpus lies")
+        if not self.main_process and (listed := self._listed(corpus)):
+            return Shards(listed, {})
         reader = load_reader(corpus, settings)
         files, unread = reader.find(root, settings.version), passed_over(reader, root)
         if not files:
@@ -136,6 +138,10 @@ class Corpora:
             for stale in set(folder.glob("*.tsv")) - {folder / f"{name}.tsv" for name in dealt}:
                 stale.unlink()
         return Shards(tuple(sorted(dealt)), {})
+
+    def _listed(self, corpus: str) -> tuple[str, ...]:
+        """Names of the shards as the main process found them: a job on a cluster does not walk the corpus again."""
+        return tuple(sorted(path.stem for path in Path(self.config.results, corpus, "manifests").glob("*.tsv")))
 
     def _private(self, corpus: str) -> Path:
         return Path(self.config.results, corpus, "private")

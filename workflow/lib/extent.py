@@ -9,10 +9,10 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pipeline.corpora.records import WHOLE_RECORDING, Event, RecordingFiles
 from pipeline.corpora.shards import SPLITS, read_manifest, recordings_of
@@ -27,6 +27,7 @@ from pipeline.store import write_json
 from workflow.lib.corpus import Corpora
 
 LENGTHS_S = (12, 60)
+UNTYPED = {"seiz", "mysz"}  # no class of the 4-class scheme
 POSITIVE_PER_EVENT = {12: 13_646 / 1_925, 60: 3_594 / 1_925}  # Tang et al. 2022, Table 5 and its code, train
 
 
@@ -58,6 +59,33 @@ class Extent:
 
 
 Extents = dict[str, Extent]  # by split
+T = TypeVar("T")
+
+
+@dataclass
+class Known(Generic[T]):
+    """What `find` says of each corpus (`extents`, `soz_extent`), which is asked once."""
+
+    find: Callable[[Config, Corpora, str], T]
+    config: Config
+    corpora: Corpora
+    _kept: dict[str, T | None] = field(default_factory=dict)
+
+    def of(self, corpus: str) -> T | None:
+        """None for a corpus that is not in config.yaml, or whose manifests cannot be read."""
+        if corpus not in self._kept:
+            try:
+                self._kept[corpus] = self.find(self.config, self.corpora, corpus)
+            except (CorpusError, OSError, KeyError):
+                self._kept[corpus] = None
+        return self._kept[corpus]
+
+
+def clips_of(part: Extent, task: str, length_s: int) -> float:
+    """Clips of a split that a task has, before negatives are undersampled."""
+    if task == "classification":
+        return sum(number for code, number in part.events.items() if code not in UNTYPED)
+    return (part.pairs if task == "pretraining" else part.clips)[length_s]
 
 
 def extents(config: Config, corpora: Corpora, corpus: str) -> Extents:
@@ -109,17 +137,20 @@ def _extent(content: dict[str, Any]) -> Extent:
 def _looked_at(root: Path, files: RecordingFiles, read_events: Any) -> tuple[float, list[Event]]:
     """Duration and seizures; none where a file cannot be read (the stage `index` says why)."""
     try:
-        duration_s = _duration_s(root / files.edf)
+        duration_s, _ = header_of(root / files.edf)
         return duration_s, read_events(root, files, duration_s, Findings()) or []
     except (Rejected, CorpusError, OSError, ValueError):
         return 0.0, []
 
 
-def _duration_s(path: Path) -> float:
-    """Seconds by the header's number of data records and their duration, unchecked."""
+def header_of(path: Path) -> tuple[float, int]:
+    """Seconds by an EDF header's number of data records and their duration, and its number of signals; unchecked.
+
+    Raises ValueError for a header in which no such numbers stand, OSError for a file that cannot be read.
+    """
     with path.open("rb") as file:
         fixed = file.read(256)
-    return max(0, int(fixed[236:244])) * float(fixed[244:252])
+    return max(0, int(fixed[236:244])) * float(fixed[244:252]), int(fixed[252:256])
 
 
 def _simulated(settings: SimulationSettings | DrivenSettings | IeegSimulationSettings) -> Extents:

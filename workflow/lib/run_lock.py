@@ -1,16 +1,23 @@
 """One run at a time in a results folder: a lock that names its holder, and that a killed run leaves behind for nobody.
 
 The kernel drops the lock when its process ends, however it ends; what stays in the file is only text. It replaces
-Snakemake's own lock (profiles/default: nolock), which names nobody and must be removed by hand after a kill.
+Snakemake's own lock (profiles/default: nolock), which names nobody and must be removed by hand after a kill. Where the
+file system has no locks, only a run of the same machine is noticed, by its process.
 """
 
 import fcntl
 import os
+import re
 import socket
+import sys
 import time
 from pathlib import Path
 
+from pipeline import locks
+from workflow.lib import orphans
+
 NAME = ".lock"
+LONGEST = 2000  # bytes of its text: a line that names process and SLURM runs
 _held: dict[Path, int] = {}  # folder -> descriptor, for as long as this process lives
 
 
@@ -18,25 +25,30 @@ class FolderInUse(Exception):
     """Another run works in the folder; the message says which process on which machine."""
 
 
-def take(folder: Path | str) -> str:
+def take(folder: Path | str, slurm_run: str = "") -> str:
     """Hold the results folder until this process ends; returns who left it locked without ending well (or nothing).
 
-    Raises FolderInUse.
+    `slurm_run`: the name of this run's jobs on SLURM; it stays in the file, with those of runs that were killed, until
+    a run ends well. Raises FolderInUse.
     """
     path = Path(folder).resolve() / NAME
     if path in _held:
         return ""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    left_by = os.read(descriptor, 500).decode("utf-8", "replace").strip()
+    left_by = os.read(descriptor, LONGEST).decode("utf-8", "replace").strip()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked = _locked(descriptor, fcntl.LOCK_EX, left_by)
     except BlockingIOError:
         os.close(descriptor)
         message = f"{folder}: in use by {left_by or 'a run that is just starting'}; wait for it to end, or stop it"
         raise FolderInUse(message) from None
+    if not locked:
+        print(f"{folder}: no locks here, so that two runs would not notice each other; {locks.REMEDY}", file=sys.stderr)
     _held[path] = descriptor
-    _write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+    by = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    runs = [*orphans.runs_in(left_by), *([orphans.own(slurm_run)] if slurm_run else [])]
+    _write(descriptor, f"{by}{'' if locked else orphans.UNLOCKED}{orphans.as_text(runs[-orphans.REMEMBERED :])}\n")
     return left_by
 
 
@@ -46,22 +58,32 @@ def holder(folder: Path | str) -> str:
     if path in _held or not path.is_file():
         return ""
     with path.open() as file:
-        text = file.read(500).strip()
+        text = file.read(LONGEST).strip()
         if not text:
             return ""
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _locked(file.fileno(), fcntl.LOCK_SH, text)
         except BlockingIOError:
             return text
     return ""
 
 
-def release(folder: Path | str) -> None:
-    """Let the folder go and say so in the file."""
+def release(folder: Path | str, stays: str = "") -> None:
+    """Let the folder go. `stays`: what its lock then says; nothing, once no job of a run is left."""
     descriptor = _held.pop(Path(folder).resolve() / NAME, None)
     if descriptor is not None:
-        _write(descriptor, "")
+        _write(descriptor, stays)
         os.close(descriptor)
+
+
+def _locked(descriptor: int, operation: int, text: str) -> bool:
+    """Lock the file that says `text`; False where there are no locks. Raises BlockingIOError: another run holds it."""
+    if locks.locked(descriptor, operation | fcntl.LOCK_NB):
+        return True
+    named = re.match(r"process (\d+) on (\S+) since ", text)
+    if named and named[2] == socket.gethostname() and orphans.lives(int(named[1])):
+        raise BlockingIOError
+    return False
 
 
 def _write(descriptor: int, text: str) -> None:

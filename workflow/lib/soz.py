@@ -5,6 +5,7 @@ patients of `soz.joined` take part, too. Folds are numbered from 0; the folder o
 soz/<run>/fold<j>/seed<k>/.
 """
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -33,7 +34,12 @@ INDEX_TABLES = ("recordings", "contacts", "patients", "seizures", "findings")
 
 def is_intracranial(config: Config, corpus: str) -> bool:
     """Whether a corpus is intracranial: its reader says so by `INTRACRANIAL`."""
-    return bool(getattr(load_plugin("corpora", config.corpora[corpus].reader), "INTRACRANIAL", False))
+    return _reads_contacts(config.corpora[corpus].reader)
+
+
+@functools.cache  # asked for every job
+def _reads_contacts(reader: str) -> bool:
+    return bool(getattr(load_plugin("corpora", reader), "INTRACRANIAL", False))
 
 
 def intracranial(config: Config) -> list[str]:

@@ -1,13 +1,14 @@
-# A dry run says last how many GPU jobs it planned, and how long they take (workflow/lib/budget.py, docs/workflow.md).
+# A dry run says last what its plan costs: GPU jobs and hours (workflow/lib/budget.py), disk (workflow/lib/disk.py).
 import atexit
 
-from workflow.lib import budget
+from workflow.lib import budget, disk
 
 
 def print_budget():
     if workflow.dryrun and workflow.dag is not None:
-        for line in budget.report(workflow.dag, CFG, CORPORA):
-            print(line, file=sys.stderr, flush=True)
+        for made in (budget, disk):
+            for line in made.report(workflow.dag, CFG, CORPORA):
+                print(line, file=sys.stderr, flush=True)
 
 
 if workflow.is_main_process:

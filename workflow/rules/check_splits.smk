@@ -9,10 +9,11 @@ rule check_splits:
         PATHS.log("check_splits"),
     benchmark:
         PATHS.benchmark("check_splits")
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=NEEDS.memory("check_splits"),
+        runtime=NEEDS.minutes("check_splits"),
     params:
         settings=settings(job_settings.check_splits, "corpus"),
         code=code("check_splits"),
@@ -41,10 +42,11 @@ rule check_source:
         PATHS.log("check_source/{source}"),
     benchmark:
         PATHS.benchmark("check_source/{source}")
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=NEEDS.memory("check_source"),
+        runtime=NEEDS.minutes("check_source"),
     params:
         settings=settings(job_settings.check_source, "corpus", "source"),
         code=code("check_source"),

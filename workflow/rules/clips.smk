@@ -10,10 +10,11 @@ rule folds:
         PATHS.benchmark("folds")
     wildcard_constraints:
         corpus=CORPORA.pattern(CORPORA.folds()),
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=NEEDS.memory("folds"),
+        runtime=NEEDS.minutes("folds"),
     params:
         settings=settings(job_settings.folds, "corpus"),
         code=code("folds"),
@@ -40,8 +41,8 @@ rule clips:
         PATHS.benchmark("clips/{task}-{len}s/{shard}")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=NEEDS.memory("clips"),
+        runtime=NEEDS.minutes("clips"),
     params:
         settings=settings(job_settings.clips, "task", "len"),
         code=code("clips"),

@@ -31,8 +31,8 @@ rule compare:
         PAPER_FOLDER + "benchmarks/comparisons.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=NEEDS.memory("compare"),
+        runtime=NEEDS.minutes("compare"),
     params:
         settings=settings(job_settings.compare),
         code=code("compare"),

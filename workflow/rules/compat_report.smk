@@ -22,8 +22,8 @@ rule compat_report:
         f"{CFG.results}/{CFG.corpus}/benchmarks/compat_report.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("compat_report"),
+        runtime=NEEDS.minutes("compat_report"),
     params:
         settings=settings(lambda config: job_settings.compat_report(CFG, INPUTS.seeds)),
         code=code("compat_report"),

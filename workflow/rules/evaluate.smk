@@ -11,8 +11,8 @@ rule evaluate:
         PATHS.benchmark("{task}-{len}s/{run}/evaluate")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("evaluate"),
+        runtime=NEEDS.minutes("evaluate"),
     params:
         settings=settings(job_settings.evaluate, "run", "task", "len", "corpus"),
         code=code("evaluate"),

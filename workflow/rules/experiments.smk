@@ -60,8 +60,8 @@ rule experiments:
         PATHS.benchmark("experiments")
     threads: CFG.device.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=NEEDS.memory("experiments"),
+        runtime=NEEDS.minutes("experiments"),
     params:
         settings=settings(job_settings.experiments),
         code=code(
@@ -77,6 +77,7 @@ rule experiments:
         "{wildcards.corpus}: is the geometry used, does pre-training help, is one channel as good?"
     shell:
         "python -m pipeline.stages.experiments --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --models {input.models} --cards {input.cards} --predictions {input.predictions}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scalers {input.scalers}"
         " --signals {input.signals} --segments {input.segments} --record-split {input.record_split}"

@@ -18,8 +18,8 @@ rule features_grid:
         PATHS.benchmark("features/{kind}/grid/{shard}")
     threads: 1
     resources:
-        mem_mb=memory(1000, 3),
-        runtime=60,
+        mem_mb=NEEDS.memory("features_grid"),
+        runtime=NEEDS.minutes("features_grid"),
     params:
         settings=settings(job_settings.features, "kind"),
         code=code(
@@ -45,8 +45,8 @@ rule features_classification:
         PATHS.benchmark("features/{kind}/classification-{len}s/{shard}")
     threads: 1
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=60,
+        mem_mb=NEEDS.memory("features_classification"),
+        runtime=NEEDS.minutes("features_classification"),
     params:
         settings=settings(job_settings.features, "kind"),
         code=code(

@@ -6,10 +6,11 @@ rule graph_distance:
         PATHS.log("graphs/distance"),
     benchmark:
         PATHS.benchmark("graphs/distance")
+    localrule: True
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=NEEDS.memory("graph_distance"),
+        runtime=NEEDS.minutes("graph_distance"),
     params:
         settings=settings(job_settings.graph_distance),
         code=code("graph_distance"),
@@ -31,8 +32,8 @@ rule graph_correlation:
         PATHS.benchmark("graphs/correlation-{kind}{neighbours}/{task}-{len}s/{shard}")
     threads: 1
     resources:
-        mem_mb=memory(1000, 2),
-        runtime=60,
+        mem_mb=NEEDS.memory("graph_correlation"),
+        runtime=NEEDS.minutes("graph_correlation"),
     params:
         settings=settings(job_settings.graph_correlation, "neighbours"),
         code=code("graph_correlation"),

@@ -9,6 +9,8 @@ sys.path.insert(0, str(workflow.basedir))
 
 from pipeline.settings.base import SettingsError
 from workflow.lib.config_file import check_config_file
+from workflow.lib.own_metadata import write_own_metadata
+from workflow.lib.producers import remember_producers
 
 try:
     if workflow.is_main_process:
@@ -21,3 +23,6 @@ except SettingsError as error:
 # A plan of thousands of jobs is a large graph of objects that all stay: looking for garbage among them takes a sixth of
 # the planning time. lock.smk turns it on again when the jobs start.
 gc.disable()
+if not workflow.is_main_process:
+    write_own_metadata()
+remember_producers()

@@ -12,8 +12,8 @@ rule index:
         PATHS.benchmark("index/{shard}")
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=NEEDS.memory("index"),
+        runtime=NEEDS.minutes("index"),
     params:
         settings=settings(job_settings.index, "corpus"),
         code=code("index", reader),

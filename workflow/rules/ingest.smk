@@ -13,8 +13,8 @@ rule ingest:
         PATHS.benchmark("ingest/{shard}")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=NEEDS.memory("ingest"),
+        runtime=NEEDS.minutes("ingest"),
     params:
         settings=settings(job_settings.ingest, "corpus"),
         code=code("ingest", reader),

@@ -14,8 +14,8 @@ rule learned_graphs:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.learned_graphs")
     threads: CFG.device.threads
     resources:
-        mem_mb=memory(3000, 2),
-        runtime=120,
+        mem_mb=NEEDS.memory("learned_graphs"),
+        runtime=NEEDS.minutes("learned_graphs"),
     params:
         settings=settings(job_settings.learned_graphs),
         code=code("learned_graphs", run_model),
@@ -23,6 +23,7 @@ rule learned_graphs:
         "{wildcards.corpus}: learned graphs of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.learned_graphs --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --model {input.model} --card {input.card} --predictions {input.predictions}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
         " --store {output.store} --table {output.table}"

@@ -28,8 +28,8 @@ rule localise:
         PATHS.benchmark("{task}-{len}s/{run}/localise")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=NEEDS.memory("localise"),
+        runtime=NEEDS.minutes("localise"),
     params:
         settings=settings(job_settings.localise, "run", "task", "len"),
         code=code("localise"),

@@ -14,8 +14,8 @@ rule occlude:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=memory(4000, 2),
-        runtime=240,
+        mem_mb=NEEDS.memory("occlude"),
+        runtime=NEEDS.minutes("occlude"),
     params:
         settings=settings(job_settings.occlude, "run"),
         code=code("occlude", run_model),
@@ -23,6 +23,7 @@ rule occlude:
         "{wildcards.corpus}: occlusion maps of {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.occlude --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --model {input.model} --card {input.card} --predictions {input.predictions}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
         " --maps {output.maps}"

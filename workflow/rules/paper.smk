@@ -24,10 +24,11 @@ rule paper_table:
         PAPER_FOLDER + "benchmarks/{table}.tsv"
     wildcard_constraints:
         table="table[0-9]{2}",
+    localrule: True
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("paper_table"),
+        runtime=NEEDS.minutes("paper_table"),
     params:
         settings=settings(job_settings.paper_table),
         code=code("paper_table"),
@@ -56,8 +57,8 @@ rule paper_figure:
         figure="figure[0-9]{2}",
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=NEEDS.memory("paper_figure"),
+        runtime=NEEDS.minutes("paper_figure"),
     params:
         settings=settings(job_settings.paper_figure),
         code=code("paper_figure"),
@@ -88,10 +89,11 @@ rule scoreboard:
         PAPER_FOLDER + "logs/scoreboard.log",
     benchmark:
         PAPER_FOLDER + "benchmarks/scoreboard.tsv"
+    localrule: True
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("scoreboard"),
+        runtime=NEEDS.minutes("scoreboard"),
     params:
         settings=settings(job_settings.scoreboard),
         code=code("scoreboard"),

@@ -39,8 +39,8 @@ rule planted_ablation:
         PLANTED_FOLDER + "benchmarks/planted_ablation.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=NEEDS.memory("planted_ablation"),
+        runtime=NEEDS.minutes("planted_ablation"),
     params:
         settings=settings(partial(job_settings.graph_ablation, schemes=())),
         code=code("graph_ablation"),
@@ -74,8 +74,8 @@ rule planted_graph:
         PLANTED_FOLDER + "benchmarks/planted_graph.tsv"
     threads: CFG.device.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=NEEDS.memory("planted_graph"),
+        runtime=NEEDS.minutes("planted_graph"),
     params:
         settings=settings(job_settings.planted_graph),
         code=code(

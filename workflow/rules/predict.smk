@@ -12,8 +12,8 @@ rule predict:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.predict")
     threads: CFG.device.threads
     resources:
-        mem_mb=memory(3000, 2),
-        runtime=120,
+        mem_mb=NEEDS.memory("predict"),
+        runtime=NEEDS.minutes("predict"),
     params:
         settings=settings(job_settings.predict, "task", "len"),
         code=code("predict", run_model),
@@ -21,5 +21,6 @@ rule predict:
         "{wildcards.corpus}: predict with {wildcards.run}, {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.predict --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --model {input.model} --card {input.card} --features {input.features} --clips {input.clips}"
         " --graphs {input.graphs} --scaler {input.scaler} --predictions {output.predictions}"

@@ -10,21 +10,24 @@ rule pretrain:
         PATHS.log("pretraining-{len}s/{encoder}"),
     benchmark:
         PATHS.benchmark("pretraining-{len}s/{encoder}")
-    threads: CFG.device.threads
+    threads: of_each(CFG.device.threads, "pretraining")
     resources:
-        gpu=GPU,
-        mem_mb=memory(4000, 2),
-        runtime=1440,
+        gpu=of_each(GPU, "pretraining"),
+        mem_mb=NEEDS.memory("pretrain"),
+        runtime=NEEDS.minutes("pretrain"),
     params:
         settings=settings(job_settings.pretrain, "encoder", "len"),
         code=code(
             "pretrain",
             lambda wildcards: model_code(wildcards.encoder.split("-")[0]),
+            "training.worker",
         ),
     message:
         "{wildcards.corpus}: pre-train {wildcards.encoder} on {wildcards.len}-s clips"
     shell:
         "python -m pipeline.stages.pretrain --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
-        " --checkpoints {PATHS.checkpoints} --encoder {output.encoder} --card {output.card}"
+        " --checkpoints {PATHS.checkpoints} --checkpoint-minutes {CFG.training.checkpoint_minutes}"
+        " --encoder {output.encoder} --card {output.card}"
         " --history {output.history}"

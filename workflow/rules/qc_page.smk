@@ -12,10 +12,11 @@ rule qc_page:
         PATHS.log("qc_page"),
     benchmark:
         PATHS.benchmark("qc_page")
+    localrule: True
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=NEEDS.memory("qc_page"),
+        runtime=NEEDS.minutes("qc_page"),
     params:
         settings=settings(job_settings.qc_page, "corpus"),
         code=code("qc_page"),

@@ -56,8 +56,8 @@ rule score_segments:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=NEEDS.memory("score_segments"),
+        runtime=NEEDS.minutes("score_segments"),
     params:
         settings=settings(job_settings.score_segments),
         code=code(
@@ -71,6 +71,7 @@ rule score_segments:
         "score the recordings below real_segments.root with a detector trained on {CFG.corpus}"
     shell:
         "python -m pipeline.stages.score_segments --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --root {params.root:q} --model {input.model} --card {input.card} --scaler {input.scaler}"
         " --graphs {input.graphs} --out $(dirname {output.page})"
 

@@ -33,11 +33,11 @@ rule record_split:
         PATHS.log("record_split"),
     benchmark:
         PATHS.benchmark("record_split")
-    threads: CFG.device.threads
+    threads: of_each(CFG.device.threads, "detection", 12)
     resources:
-        gpu=GPU,
-        mem_mb=memory(4000, 2),
-        runtime=720,
+        gpu=of_each(GPU, "detection", 12),
+        mem_mb=NEEDS.memory("record_split"),
+        runtime=NEEDS.minutes("record_split"),
     params:
         settings=settings(
             lambda config, corpus: job_settings.record_split(
@@ -48,11 +48,14 @@ rule record_split:
         code=code(
             "record_split",
             lambda wildcards: model_code(CFG.runs["dist-scratch"].model),
+            "training.worker",
         ),
     message:
         "{wildcards.corpus}: would a split by recording flatter the model? (trains one more)"
     shell:
         "python -m pipeline.stages.record_split --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
         " --card {input.card} --predictions {input.predictions} --checkpoints {PATHS.checkpoints}"
+        " --checkpoint-minutes {CFG.training.checkpoint_minutes}"
         " --out {output.answer} --table {output.table}"

@@ -40,8 +40,8 @@ rule report:
         PATHS.benchmark("report")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=NEEDS.memory("report"),
+        runtime=NEEDS.minutes("report"),
     params:
         settings=settings(job_settings.report),
         code=code("report"),

@@ -10,8 +10,8 @@ rule scaler:
         PATHS.benchmark("scaler/{kind}/{grid}/{task}-{len}s")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=NEEDS.memory("scaler"),
+        runtime=NEEDS.minutes("scaler"),
     params:
         settings=settings(job_settings.scaler, "task", "len"),
         code=code("scaler"),

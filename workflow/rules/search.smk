@@ -25,10 +25,11 @@ rule search:
         f"{CFG.results}/{CFG.corpus}/logs/search.log",
     benchmark:
         f"{CFG.results}/{CFG.corpus}/benchmarks/search.tsv"
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=NEEDS.memory("search"),
+        runtime=NEEDS.minutes("search"),
     params:
         settings=settings(job_settings.search_table),
         code=code("search_table"),

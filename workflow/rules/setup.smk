@@ -1,18 +1,17 @@
 # What every rule file needs: typed settings, paths, shards, and the two params of every rule (settings=, code=).
 import sys
 from pathlib import Path
-
 from pipeline.findings import CorpusError
 from pipeline.plugins import UnknownPlugin
 from pipeline.settings.base import SettingsError
 from pipeline.settings.config import parse_config
 from pipeline.settings.search import TRIAL
-from workflow.lib import job_settings, planning, run_lock, soz_checks
+from workflow.lib import job_settings, orphans, planning, run_lock, soz_checks
 from workflow.lib.code import code_digest
 from workflow.lib.corpus import Corpora, write_if_changed
 from workflow.lib.inputs import Inputs
 from workflow.lib.inventory import files_of, inventory, inventory_path
-from workflow.lib.memory import memory
+from workflow.lib.needs import Needs
 from workflow.lib.search import with_trials
 from workflow.lib.paths import ENCODER, Paths, run_folder
 
@@ -38,8 +37,21 @@ CONFIGS = {name: CFG.of(name) for name in CFG.corpora}  # each with its own comp
 PATHS = Paths(CFG.results)
 ROOT = Path(str(workflow.basedir))
 INPUTS = Inputs(CFG, CORPORA, PATHS)
+NEEDS = Needs(CFG, CORPORA)  # memory and minutes of every job
 # Jobs that want a GPU run one at a time (profile); with `device.device: cpu` none does, and as many as there are cores run.
 GPU = 0 if CFG.device.device == "cpu" else 1
+
+
+def of_each(number, task=None, length_s=None):
+    """A function of the wildcards: `number` for each process of the training that they, or task and length, name."""
+
+    def total(wildcards):
+        loops = getattr(CFG.training, task or wildcards.task)
+        return number * loops[length_s or int(wildcards.len)].processes
+
+    return total
+
+
 # For stages that use no other setting of signals.
 STRICT = "--strict" if CFG.signals.strict else ""
 

@@ -56,8 +56,8 @@ for target, make in (
             f"{SGLC_FOLDER}benchmarks/{target}.tsv"
         threads: 1
         resources:
-            mem_mb=3000,
-            runtime=60,
+            mem_mb=NEEDS.memory(target),
+            runtime=NEEDS.minutes(target),
         params:
             settings=settings(partial(make, schemes=sglc.schemes_of(CFG, target))),
             code=code(target),
@@ -87,10 +87,11 @@ rule sglc_page:
         SGLC_FOLDER + "logs/sglc_page.log",
     benchmark:
         SGLC_FOLDER + "benchmarks/sglc_page.tsv"
+    localrule: True
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=NEEDS.memory("sglc_page"),
+        runtime=NEEDS.minutes("sglc_page"),
     params:
         settings=settings(job_settings.sglc_page),
         code=code("sglc_page"),

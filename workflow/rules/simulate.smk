@@ -10,8 +10,8 @@ rule simulate:
         corpus=CORPORA.pattern(CORPORA.simulated()),
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("simulate"),
+        runtime=NEEDS.minutes("simulate"),
     params:
         settings=settings(job_settings.simulate, "corpus"),
         code=code(

@@ -12,8 +12,8 @@ rule soz_index:
         corpus=SOZ_READ,
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=NEEDS.memory("soz_index"),
+        runtime=NEEDS.minutes("soz_index"),
     params:
         settings=settings(job_settings_soz.soz_index, "corpus"),
         code=code("soz_index", reader),
@@ -46,8 +46,8 @@ rule soz_ingest:
         corpus=SOZ_READ,
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=NEEDS.memory("soz_ingest"),
+        runtime=NEEDS.minutes("soz_ingest"),
     params:
         settings=settings(job_settings_soz.soz_ingest, "corpus"),
         code=code("soz_ingest"),
@@ -77,8 +77,8 @@ rule soz_clips:
         corpus=SOZ_READ,
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=NEEDS.memory("soz_clips"),
+        runtime=NEEDS.minutes("soz_clips"),
     params:
         settings=settings(job_settings_soz.soz_clips, "corpus"),
         code=code("soz_clips"),

@@ -9,10 +9,11 @@ rule soz_folds:
         PATHS.log("soz_folds{dealt}"),
     benchmark:
         PATHS.benchmark("soz_folds{dealt}")
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=NEEDS.memory("soz_folds"),
+        runtime=NEEDS.minutes("soz_folds"),
     params:
         settings=settings(job_settings_soz.soz_folds, "dealt"),
         code=code("soz_folds"),
@@ -39,8 +40,8 @@ rule soz_pretrain:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=memory(2000, 3),
-        runtime=720,
+        mem_mb=NEEDS.memory("soz_pretrain"),
+        runtime=NEEDS.minutes("soz_pretrain"),
     params:
         settings=settings(job_settings_soz.soz_pretrain, "pretrained", "fold", "seed"),
         code=code("soz_pretrain"),
@@ -66,8 +67,8 @@ rule soz_train:
     threads: CFG.device.threads
     resources:
         gpu=GPU,
-        mem_mb=memory(2000, 3),
-        runtime=720,
+        mem_mb=NEEDS.memory("soz_train"),
+        runtime=NEEDS.minutes("soz_train"),
     params:
         settings=settings(job_settings_soz.soz_train, "run", "fold", "seed"),
         code=code("soz_train"),
@@ -93,8 +94,8 @@ rule soz_predict:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_predict")
     threads: CFG.device.threads
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=120,
+        mem_mb=NEEDS.memory("soz_predict"),
+        runtime=NEEDS.minutes("soz_predict"),
     params:
         settings=settings(job_settings_soz.soz_predict),
         code=code("soz_predict"),

@@ -12,8 +12,8 @@ rule soz_attention:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_attention")
     threads: CFG.device.threads
     resources:
-        mem_mb=memory(3000, 3),
-        runtime=240,
+        mem_mb=NEEDS.memory("soz_attention"),
+        runtime=NEEDS.minutes("soz_attention"),
     params:
         settings=settings(job_settings_soz.soz_attention),
         code=code("soz_attention"),
@@ -40,8 +40,8 @@ rule soz_shafts:
         PATHS.benchmark("soz/{run}/fold{fold}/seed{seed}.soz_shafts")
     threads: CFG.device.threads
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=120,
+        mem_mb=NEEDS.memory("soz_shafts"),
+        runtime=NEEDS.minutes("soz_shafts"),
     params:
         settings=settings(job_settings_soz.soz_predict),
         code=code("soz_shafts"),
@@ -64,8 +64,8 @@ rule soz_connectivity:
         PATHS.benchmark("soz_connectivity/{run}/{patient}")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory("soz_connectivity"),
+        runtime=NEEDS.minutes("soz_connectivity"),
     params:
         settings=settings(job_settings_soz.soz_connectivity),
         code=code("soz_connectivity"),

@@ -11,8 +11,8 @@ rule soz_patient_page:
         PATHS.benchmark("soz_patient_page/{run}/{patient}")
     threads: 1
     resources:
-        mem_mb=memory(2000, 2),
-        runtime=30,
+        mem_mb=NEEDS.memory("soz_patient_page"),
+        runtime=NEEDS.minutes("soz_patient_page"),
     params:
         settings=settings(job_settings_soz.soz_page, "run"),
         code=code("soz_patient_page"),
@@ -38,8 +38,8 @@ rule soz_cohort_page:
         PATHS.benchmark("soz_cohort_page/{run}")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=NEEDS.memory("soz_cohort_page"),
+        runtime=NEEDS.minutes("soz_cohort_page"),
     params:
         settings=settings(job_settings_soz.soz_page, "run"),
         code=code("soz_cohort_page"),

@@ -10,8 +10,8 @@ rule soz_baselines:
         PATHS.benchmark("soz_baselines/{tokens}{dealt}")
     threads: 1
     resources:
-        mem_mb=memory(2000, 3),
-        runtime=120,
+        mem_mb=NEEDS.memory("soz_baselines"),
+        runtime=NEEDS.minutes("soz_baselines"),
     params:
         settings=settings(job_settings_soz.soz_baselines),
         code=code("soz_baselines"),
@@ -39,8 +39,8 @@ rule soz_evaluate:
         PATHS.benchmark("soz_evaluate/{run}")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=NEEDS.memory("soz_evaluate"),
+        runtime=NEEDS.minutes("soz_evaluate"),
     params:
         settings=settings(job_settings_soz.soz_evaluate, "run"),
         code=code("soz_evaluate"),
@@ -65,8 +65,8 @@ rule soz_ablations:
         f"{CFG.results}/{CFG.soz.corpus}/benchmarks/soz_ablations.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=NEEDS.memory("soz_ablations"),
+        runtime=NEEDS.minutes("soz_ablations"),
     params:
         settings=settings(job_settings_soz.soz_ablations),
         code=code("soz_ablations"),

@@ -16,8 +16,8 @@ rule soz_tokens:
         corpus=SOZ_READ,
     threads: 1
     resources:
-        mem_mb=memory(2000, 2),
-        runtime=120,
+        mem_mb=NEEDS.memory("soz_tokens"),
+        runtime=NEEDS.minutes("soz_tokens"),
     params:
         settings=settings(job_settings_soz.soz_tokens, "tokens"),
         code=code("soz_tokens"),

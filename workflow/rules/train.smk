@@ -12,14 +12,14 @@ rule train:
         PATHS.benchmark("{task}-{len}s/{run}/seed{seed}.train")
     wildcard_constraints:
         task="detection|classification",
-    threads: CFG.device.threads
+    threads: of_each(CFG.device.threads)
     resources:
-        gpu=GPU,
-        mem_mb=memory(4000, 2),
-        runtime=720,
+        gpu=of_each(GPU),
+        mem_mb=NEEDS.memory("train"),
+        runtime=NEEDS.minutes("train"),
     params:
         settings=settings(job_settings.train, "run", "task", "len", "seed"),
-        code=code("train", run_model),
+        code=code("train", run_model, "training.worker"),
         start=lambda wildcards, input: " ".join(
             f"--{name} {input[name]}"
             for name in ("encoder", "detector")
@@ -29,6 +29,8 @@ rule train:
         "{wildcards.corpus}: train {wildcards.run} for {wildcards.len}-s {wildcards.task}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.stages.train --settings {params.settings:q} --code {params.code} --log {log}"
+        " --memory-gb {CFG.device.memory_gb}"
         " --features {input.features} --clips {input.clips} --graphs {input.graphs} --scaler {input.scaler}"
-        " {params.start} --checkpoints {PATHS.checkpoints} --model {output.model} --card {output.card}"
+        " {params.start} --checkpoints {PATHS.checkpoints} --checkpoint-minutes {CFG.training.checkpoint_minutes}"
+        " --model {output.model} --card {output.card}"
         " --history {output.history}"

@@ -27,10 +27,11 @@ rule trial_summary:
         f"{CFG.results}/trial/logs/trial_summary.log",
     benchmark:
         f"{CFG.results}/trial/benchmarks/trial_summary.tsv"
+    localrule: True
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=NEEDS.memory("trial_summary"),
+        runtime=NEEDS.minutes("trial_summary"),
     params:
         settings=settings(job_settings.trial_summary),
         code=code("trial_summary"),
