@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ def control(*words: str, timeout_s: int = 600, **settings: str) -> str:
     if answer.returncode:
         raise ClusterError(f"slurm-up.sh {' '.join(words)} ended with {answer.returncode}:\n{output[-3000:]}")
     return output
+
+
+def mend() -> None:
+    """Start again what has died of a cluster that is up, with a warning that tells what."""
+    try:
+        control("status")
+    except ClusterError as error:
+        warnings.warn(f"the cluster was not whole, and is mended:\n{error}", stacklevel=2)
+        control("up")
 
 
 def client(*words: str) -> str:

@@ -39,6 +39,15 @@ def _bring_up() -> None:
         pytest.skip(f"{SKIPPED}apt-get cannot install SLURM here")
 
 
+@pytest.fixture(autouse=True)
+def _whole_cluster(request: pytest.FixtureRequest) -> None:
+    """No test pays for a daemon that died in the one before."""
+    if "slurm" not in request.fixturenames:
+        return
+    request.getfixturevalue("slurm")
+    cluster.mend()
+
+
 @pytest.fixture(scope="session")
 def undisturbed(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> SlurmProject:
     """A tiny run to the end on this machine, without SLURM. Nobody changes anything in it."""

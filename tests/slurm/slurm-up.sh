@@ -294,14 +294,19 @@ steps_of() { # NODE -> pids of slurmstepd of that node
   done; return 0
 }
 
-kill_node() {
+# end_steps NODE: SIGKILL what runs of its jobs, and all that they started
+end_steps() {
   local p d kids
-  if alive "$RUN/slurmd-$1.pid" slurmd; then kill -9 "$(cat "$RUN/slurmd-$1.pid")"; rm -f "$RUN/slurmd-$1.pid"; fi
   for p in $(steps_of "$1"); do
     kids=$(cat /proc/"$p"/task/*/children 2>/dev/null || true)
     kill -9 "$p" 2>/dev/null || true
     for d in $kids; do kill -9 -- "-$d" 2>/dev/null || kill -9 "$d" 2>/dev/null || true; done
   done
+}
+
+kill_node() {
+  if alive "$RUN/slurmd-$1.pid" slurmd; then kill -9 "$(cat "$RUN/slurmd-$1.pid")"; rm -f "$RUN/slurmd-$1.pid"; fi
+  end_steps "$1"
   say "node $1 killed"
 }
 
@@ -310,7 +315,7 @@ down() {
     timeout 5 scancel --user=root 2>/dev/null || true
     local n=50; while [ -n "$(timeout 5 squeue -h 2>/dev/null)" ] && (( n-- > 0 )); do sleep 0.2; done
   fi
-  for n in "${NODES[@]}"; do stop "$RUN/slurmd-$n.pid" slurmd; done
+  for n in "${NODES[@]}"; do stop "$RUN/slurmd-$n.pid" slurmd; end_steps "$n"; done   # whatever still ran
   stop "$LAB/run-slurm/slurmctld.pid" slurmctld
   stop "$LAB/run-slurm/slurmdbd.pid" slurmdbd
   stop "$LAB/mysql-run/mariadbd.pid" mariadbd

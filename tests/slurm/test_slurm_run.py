@@ -21,6 +21,7 @@ Run = tuple[SlurmProject, list[cluster.SlurmJob]]
 @pytest.fixture(scope="module")
 def run(slurm: None, undisturbed: SlurmProject, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The default target of `tiny`, run on the cluster: the project, and its jobs as SLURM accounts for them."""
+    cluster.mend()  # before the one of every test: that comes after the fixtures of a module
     project = beside(undisturbed, tmp_path_factory.mktemp("cluster"))
     jobs = project.submitted(project.run())
     text = cluster.table(jobs)
