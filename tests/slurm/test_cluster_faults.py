@@ -46,6 +46,9 @@ def untrained(trained: SlurmProject, tmp_path: Path) -> Iterator[SlurmProject]:
     shutil.copytree(trained.folder / ".snakemake" / "metadata", project.folder / ".snakemake" / "metadata")
     shutil.rmtree(project.folder / "results" / "tiny" / RUN)
     yield project
+    for process in psutil.process_iter(["cwd", "cmdline"]):  # first, or it would submit anew what is cancelled
+        if process.info["cwd"] == str(project.folder) and "--workflow-profile" in (process.info["cmdline"] or []):
+            process.kill()
     for job in project.submitted(project.log()):
         if job.ended is None:
             cluster.client("scancel", job.job_id)
@@ -110,8 +113,10 @@ def test_node_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
     (build_job_info_resp: a job without nodes).
     """
     running = begin(untrained)
+    process = untrained.stage_process("train")
+    assert process is not None
     cluster.control("kill-node", "g1")
-    assert untrained.stage_process("train") is None
+    process.wait(timeout=5)  # it dies with its node, and does not go on to the end
     try:
         wait_for(lambda: node("g1").startswith("down"), "the end of node g1", untrained)
     finally:
