@@ -56,7 +56,7 @@ class LoopNumbers(Section):
     weight_decay: NotNegative
     clip_norm: Positive
     patience: Count
-    processes: Count = Field(default=1, exclude_if=_is_one)  # that compute each batch together
+    processes: Count  # that compute each batch together
 
 
 class LoopSettings(LoopNumbers):
@@ -66,6 +66,7 @@ class LoopSettings(LoopNumbers):
     loss: Literal["bce", "ce", "weighted_ce", "focal", "mae", "rmse", "mse"]
     focal_gamma: NotNegative | None = Field(default=None, exclude_if=_is_none)  # of loss: focal alone
     early_stopping: EarlyStopping  # compat.early_stopping
+    processes: Count = Field(default=1, exclude_if=_is_one)  # of older cards, and of those of one process
 
     @model_validator(mode="after")
     def _gamma_of_focal(self) -> "LoopSettings":

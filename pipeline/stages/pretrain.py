@@ -9,7 +9,8 @@ from pathlib import Path
 from pipeline.settings.base import parse_settings
 from pipeline.settings.training import FitSettings
 from pipeline.stages import command
-from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
+from pipeline.stages.fitting import run_fit, training_options
+from pipeline.training.job import Inputs, Outputs, UnfitData
 from pipeline.training.loop import Diverged
 
 
@@ -18,25 +19,16 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("features", "clips", "graphs"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
-    for name in ("scaler", "checkpoints", "encoder", "card", "history"):
+    for name in ("scaler", "encoder", "card", "history"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--checkpoint-minutes", type=float, default=None, help="keep parts of longer epochs, too")
-    command.memory_option(parser)
+    training_options(parser)
     arguments = parser.parse_args()
     command.start(arguments)
     settings = parse_settings(FitSettings, arguments.settings)
     inputs = Inputs(arguments.features, arguments.clips, arguments.graphs, arguments.scaler, None)
     outputs = Outputs(arguments.encoder, arguments.card, arguments.history)
     try:
-        run_job(
-            inputs,
-            outputs,
-            settings=settings,
-            code=arguments.code,
-            checkpoints=arguments.checkpoints,
-            checkpoint_minutes=arguments.checkpoint_minutes,
-            memory_gb=arguments.memory_gb,
-        )
+        run_fit(arguments, inputs, outputs, settings)
     except (Diverged, UnfitData) as error:
         raise command.StageError(f"{arguments.encoder}: {error}") from error
 

@@ -17,10 +17,11 @@ from pipeline.settings.base import Section, parse_settings
 from pipeline.settings.experiments import ExperimentSettings
 from pipeline.settings.training import FitSettings
 from pipeline.stages import command
+from pipeline.stages.fitting import run_fit, training_options
 from pipeline.store import read_json, read_table, write_json, write_table
 from pipeline.training.clip_data import load_clips
 from pipeline.training.device import prepare_device
-from pipeline.training.job import Inputs, Outputs, UnfitData, run_job
+from pipeline.training.job import Inputs, Outputs, UnfitData
 from pipeline.training.loop import Diverged
 from pipeline.training.model_io import load_model
 from pipeline.training.predicting import NotFinite, prediction_table
@@ -47,15 +48,7 @@ def train_again(arguments: argparse.Namespace, dealt: Deal, fit: FitSettings, fo
     )
     # the clips are dealt already: of them, no patients are to be set aside once more
     whole = fit.model_copy(update={"sampling": fit.sampling.model_copy(update={"label_fraction": 1.0})})
-    run_job(
-        inputs,
-        outputs,
-        settings=whole,
-        code=arguments.code,
-        checkpoints=arguments.checkpoints,
-        checkpoint_minutes=arguments.checkpoint_minutes,
-        memory_gb=arguments.memory_gb,
-    )
+    run_fit(arguments, inputs, outputs, whole)
     device, card = prepare_device(fit.device), read_json(outputs.card)
     model, _ = load_model(outputs.weights, card, device=device)
     wanted = [k for k in shards if tables[k]["clip"].isin(dealt.tested).any()]
@@ -93,10 +86,9 @@ def main() -> None:
     parser = command.parser(__doc__)
     for name in ("features", "clips", "graphs"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
-    for name in ("scaler", "card", "predictions", "checkpoints", "out", "table"):
+    for name in ("scaler", "card", "predictions", "out", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--checkpoint-minutes", type=float, default=None, help="keep parts of longer epochs, too")
-    command.memory_option(parser)
+    training_options(parser)
     arguments = parser.parse_args()
     log = command.start(arguments)
     settings = parse_settings(Settings, arguments.settings)

@@ -98,18 +98,19 @@ def fit(
     run = _Run(model, data, settings, weights=weights_of_classes(data, train, settings), team=team)
     history, best = run.resume(checkpoints)
 
-    def after_step() -> None:
+    def keep_if_due() -> None:
         if checkpoints.due():
             if run.part.is_finite():
                 run.save_part(checkpoints, history, best)
             checkpoints.end_if_asked()
 
-    run.after_step = after_step
+    run.after_batch = keep_if_due
     steps = -(-len(train) // settings.loop.batch)
     done = len(history) * steps + run.part.steps
     with tqdm(total=settings.loop.epochs * steps, initial=done, disable=not (team.first and _on_terminal())) as bar:
         while len(history) < settings.loop.epochs and not (history and _stops(history, settings.loop)):
             row = run.train_epoch(train, len(history), bar) | run.validate(validation)
+            run.part = Part()
             history.append(row)
             if is_best(history, settings.loop):
                 best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
@@ -149,13 +150,16 @@ class _Run:
         pretraining = settings.task == "pretraining"
         self.validation_loss = loss_function("mae", std=data.scaler.std) if pretraining else self.loss
         self.part = Part()
-        self.after_step: Callable[[], None] = lambda: None
+        self.after_batch: Callable[[], None] = lambda: None  # of training or of validation
         self.optimiser = torch.optim.Adam(
             model.parameters(), lr=settings.loop.learning_rate, weight_decay=settings.loop.weight_decay
         )
 
     def train_epoch(self, rows: np.ndarray, epoch: int, bar: Any) -> dict[str, Any]:
-        """One pass over the training clips `rows`, or what is left of it; the epoch's line of the history."""
+        """One pass over the training clips `rows`, or what is left of it; the epoch's line of the history.
+
+        The part that is done stays the whole epoch until its validation, too, is over.
+        """
         loop, seed = self.settings.loop, self.settings.seed
         torch.manual_seed(int(generator(seed, TORCH, epoch).integers(2**63)))  # dropout
         order = rows[epoch_order(len(rows), generator(seed, ORDER, epoch))]
@@ -169,9 +173,8 @@ class _Run:
         for one, batch in zip(parts, self.data.batches(own), strict=True):
             self.part.add(self._step(batch, order[one], epoch), len(order[one]))
             bar.update()
-            self.after_step()
+            self.after_batch()
         means = {f"train_{name}": float(total) / len(order) for name, total in self.part.totals.items()}
-        self.part = Part()
         if not math.isfinite(means["train_loss"]):
             raise Diverged(
                 f"epoch {epoch + 1}: the training loss is {means['train_loss']}; the state after epoch {epoch} is kept;"
@@ -210,6 +213,7 @@ class _Run:
             forecasts[place] = 0.0 if forecast is None else float(forecast) * len(output)
             if metric != "loss":
                 logits[start : start + size] = output.cpu().numpy()
+            self.after_batch()
         losses, forecasts, logits = (self.team.gathered(one, self.data.device) for one in (losses, forecasts, logits))
         row = {"validation_loss": sum(losses.tolist()) / len(rows)}
         if not math.isfinite(row["validation_loss"]):

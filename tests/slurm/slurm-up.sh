@@ -13,7 +13,7 @@
 #
 # What comes up (everything on 127.0.0.1):
 #   munged -> mariadbd (unix socket only) -> slurmdbd -> slurmctld -> slurmd x N
-#   partition cpu (default): virtual nodes c1..cN;  partition gpu: node g1 with fake GPUs
+#   partition cpu (default): virtual nodes c1..cN;  partitions gpu, urgent: node g1 with fake GPUs
 #   (Gres=gpu:fake:K, device nodes that are twins of /dev/null: tracked, handed out and exported as
 #   CUDA_VISIBLE_DEVICES like real ones, but there is nothing behind them).
 #
@@ -165,6 +165,10 @@ configure() {
 	done)
 	PartitionName=cpu Nodes=$(IFS=,; echo "${NODES[*]:0:$CPUN}") Default=YES DefaultTime=10 MaxTime=10080 State=UP
 	PartitionName=gpu Nodes=g1 DefaultTime=10 MaxTime=10080 State=UP
+	# whoever submits there takes the GPU from a job of partition gpu, which SLURM puts back into its queue
+	PreemptType=preempt/partition_prio
+	PreemptMode=REQUEUE
+	PartitionName=urgent Nodes=g1 DefaultTime=10 MaxTime=10080 State=UP PriorityTier=10
 	CFG
   put "$CONF/gres.conf" root:root 644 <<-CFG
 	NodeName=g1 Name=gpu Type=fake File=$LAB/dev/fakegpu$( ((GPUS > 1)) && echo "[0-$((GPUS - 1))]" || echo 0)

@@ -1,8 +1,8 @@
-"""Five faults of a cluster that meet a training: results equal the undisturbed ones, and nothing is trained twice.
+"""Five faults of a cluster, and a preemption, that meet a training: results are equal, and nothing is trained twice.
 
-The training is one of `tiny` with more epochs. All that it reads is computed once, without SLURM. After four of the
-faults the same run goes on by itself: SLURM puts the job of a dead node back into its queue, and the profile's
-`retries` submit a failed one again. After the fifth, the death of the submitting Snakemake, the same command goes on.
+The training is one of `tiny` with more epochs. All that it reads is computed once, without SLURM. After most of them the
+same run goes on by itself: SLURM puts the job of a dead node, or a preempted one, back into its queue, and the profile's
+`retries` submit a failed one again. After the death of the submitting Snakemake the same command goes on.
 """
 
 import csv
@@ -177,6 +177,20 @@ def test_cancelled(untrained: SlurmProject, trained: SlurmProject) -> None:
     finish(running, untrained)
     check(untrained, trained, sittings=2)
     assert [job.state for job in jobs_of(untrained)] == ["CANCELLED", "COMPLETED"]
+
+
+def test_preempted(untrained: SlurmProject, trained: SlurmProject) -> None:
+    """A job of more weight takes the GPU; SLURM itself puts the training back into the queue."""
+    running = begin(untrained)
+    told = cluster.client("sbatch", "--parsable", "--partition=urgent", "--gres=gpu:1", "--time=1", "--wrap=sleep 5")
+    finish(running, untrained)
+    sittings = check(untrained, trained, sittings=2)
+    jobs = jobs_of(untrained)
+    assert [job.state for job in jobs] == ["PREEMPTED", "COMPLETED"]
+    assert len({job.job_id for job in jobs}) == 1, "the same SLURM job, queued again by SLURM"
+    assert (sittings[1]["from_epoch"], sittings[1]["from_step"]) > (0, 0)
+    (urgent,) = [job for job in cluster.sacct() if job.job_id == told.strip()]
+    assert (urgent.state, urgent.partition) == ("COMPLETED", "urgent")
 
 
 def test_submitting_snakemake_killed(untrained: SlurmProject, trained: SlurmProject) -> None:

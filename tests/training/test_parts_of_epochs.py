@@ -83,11 +83,45 @@ def test_a_kill_within_an_epoch_costs_one_step(
     assert after + step == len(steps) - after, "a step was done twice or left out"
 
 
+@pytest.mark.parametrize("task", ["detection", "pretraining"])
+def test_sigterm_during_a_validation_costs_no_step(
+    sets: dict[str, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """A validation may take longer than SLURM waits between SIGTERM and SIGKILL."""
+    settings = fit_settings(task, epochs=3, batch_evaluation=2)
+    whole = train(sets[task], tmp_path / "whole", settings)
+    one_step, judged, steps, validations = loop._Run._step, loop._Run._judged, [], []
+
+    def count(run: loop._Run, *arguments: Any) -> Any:
+        steps.append(1)
+        return one_step(run, *arguments)
+
+    def ask(run: loop._Run, rows: Any) -> Any:
+        validations.append(0)
+        for found in judged(run, rows):
+            validations[-1] += 1
+            if len(validations) == 2 and validations[-1] == 1:  # of the second epoch, in its first batch
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "_step", count)
+        patch.setattr(loop._Run, "_judged", ask)
+        with pytest.raises(Ended):
+            train(sets[task], tmp_path / "ended", settings)
+        assert validations[0] > validations[1] == 1, "it did not end within the validation"
+        before = len(steps)
+        assert train(sets[task], tmp_path / "ended", settings) == whole
+    assert (before, len(steps)) == (len(steps) // 3 * 2, len(steps) // 3 * 3), "a step was done twice or left out"
+
+
 def test_no_state_within_an_epoch_before_its_time(sets: dict[str, Files], tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Run, "save_part", lambda *arguments: pytest.fail("kept too early"))
+        kept: list[int] = []
+        patch.setattr(loop._Run, "save_part", lambda *arguments: kept.append(1))
         train(sets["detection"], tmp_path / "never", fit_settings())
         train(sets["detection"], tmp_path / "later", fit_settings(), minutes=60)
+    assert kept == [], "kept too early"
 
 
 def test_what_has_diverged_is_not_kept(sets: dict[str, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
