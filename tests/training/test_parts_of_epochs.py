@@ -6,14 +6,13 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from training_files import Files, fit_settings, make_files
+from training_files import Files, fit_settings, make_files, stage
 
 from pipeline import provenance
 from pipeline.settings.training import FitSettings
@@ -137,17 +136,6 @@ def test_what_has_diverged_is_not_kept(sets: dict[str, Files], tmp_path: Path, m
         with pytest.raises(loop.Diverged):
             train(sets["detection"], tmp_path / "broken", settings, minutes=ALWAYS)
     assert train(sets["detection"], tmp_path / "broken", settings) == train(sets["detection"], tmp_path / "b", settings)
-
-
-def stage(files: Files, out: Path, settings: dict[str, Any]) -> list[str]:
-    """Command line of the stage `train`."""
-    job = files.job(slice(0, 3), settings["graph"])
-    lists = [part for name in ("features", "clips", "graphs") for part in (f"--{name}", *map(str, job[name]))]
-    outputs = {"model": "model.safetensors", "card": "card.json", "history": "history.parquet", "checkpoints": "keep"}
-    named = [part for name, file in outputs.items() for part in (f"--{name}", str(out / file))]
-    head = [sys.executable, "-m", "pipeline.stages.train", "--settings", json.dumps(settings), "--code", "c"]
-    log = ["--log", str(out / "logs/train.log"), "--checkpoint-minutes", "60"]
-    return [*head, "--scaler", str(job["scaler"]), *lists, *named, *log]
 
 
 def test_sigterm_of_the_stage_keeps_the_step_that_it_met(sets: dict[str, Files], tmp_path: Path) -> None:

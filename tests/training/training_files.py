@@ -1,5 +1,7 @@
 """A small made-up data set on disk, in the formats of docs/architecture.md, for the tests of training."""
 
+import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,14 @@ def _shard(
             "target_frame": length_s if task == "pretraining" else -1,
         })  # fmt: skip
     return pd.DataFrame(rows)[COLUMNS], frames
+
+
+def stage(files: Files, out: Path, settings: dict[str, Any]) -> list[str]:
+    """Command line of the stage `train`."""
+    job = files.job(slice(0, 3), settings["graph"])
+    lists = [part for name in ("features", "clips", "graphs") for part in (f"--{name}", *map(str, job[name]))]
+    outputs = {"model": "model.safetensors", "card": "card.json", "history": "history.parquet", "checkpoints": "keep"}
+    named = [part for name, file in outputs.items() for part in (f"--{name}", str(out / file))]
+    head = [sys.executable, "-m", "pipeline.stages.train", "--settings", json.dumps(settings), "--code", "c"]
+    log = ["--log", str(out / "logs/train.log"), "--checkpoint-minutes", "60"]
+    return [*head, "--scaler", str(job["scaler"]), *lists, *named, *log]
