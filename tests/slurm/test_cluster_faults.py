@@ -1,8 +1,8 @@
 """Five faults of a cluster, and a preemption, that meet a training: results are equal, and nothing is trained twice.
 
-The training is one of `tiny` with more epochs. All that it reads is computed once, without SLURM. After most of them the
-same run goes on by itself: SLURM puts the job of a dead node, or a preempted one, back into its queue, and the profile's
-`retries` submit a failed one again. After the death of the submitting Snakemake the same command goes on.
+The training is one of `tiny` with more epochs. All that it reads is computed once, without SLURM. After most of them
+the same run goes on by itself: SLURM puts the job of a dead node, or a preempted one, back into its queue, and the
+profile's `retries` submit a failed one again. After the death of the submitting Snakemake the same command goes on.
 """
 
 import csv
