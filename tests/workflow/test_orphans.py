@@ -13,8 +13,10 @@ import pytest
 from workflow.lib import orphans, run_lock
 
 ROOT = Path(__file__).parents[2]
-# A queue is a folder with a file per job, which holds its run's name; a file `slow` keeps jobs from ending.
+# A queue is a folder with a file per job, which holds its run's name; a file `slow` keeps jobs from ending, with `deaf`
+# scancel fails, with `mute` squeue does, with `once` beside it only one time.
 SQUEUE = """#!/bin/sh
+[ -f {queue}/mute ] && {{ [ -f {queue}/once ] && rm {queue}/mute {queue}/once; echo no answer >&2; exit 1; }}
 while [ $# -gt 0 ]; do
   case $1 in --name) names=$2; shift;; --me) all=yes;; esac
   shift
@@ -25,6 +27,7 @@ done
 exit 0
 """
 SCANCEL = """#!/bin/sh
+[ -f {queue}/deaf ] && exit 1
 echo "$@" >> {queue}/cancelled
 [ -f {queue}/slow ] || for job in "$@"; do rm {queue}/$job; done
 """
@@ -73,7 +76,7 @@ def test_jobs_of_a_run_of_another_machine_are_not_touched(queue: Path) -> None:
     assert in_queue(queue) == {"11", "12", "13", "14"}
     assert not (queue / "cancelled").exists()
     assert orphans.clear(text("long-gone", host="login1")) == "", "of which nothing is queued any more"
-    assert orphans.clear(text("a-1", host="login1") + orphans.ENDED).endswith("11 12"), "it said itself that it ended"
+    assert orphans.clear(text("a-1", host="login1", ended=True)).endswith("11 12"), "it said itself that it ended"
 
 
 def test_a_snakemake_that_was_a_job_itself_is_gone_with_its_job(queue: Path) -> None:
@@ -100,24 +103,64 @@ def test_jobs_that_do_not_end_stop_the_run(queue: Path, monkeypatch: pytest.Monk
         orphans.clear(text("a-1"))
 
 
+@pytest.mark.parametrize("silence", ["deaf", "mute"])
+def test_where_slurm_does_not_do_as_it_is_told_no_run_starts(
+    silence: str, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (queue / silence).touch()
+    monkeypatch.setattr(orphans, "ENDED_WITHIN_S", 0.5)
+    with pytest.raises(orphans.StillThere, match="a-1"):
+        orphans.clear(text("a-1"))
+    assert in_queue(queue) == {"11", "12", "13", "14"}
+
+
+def test_a_moment_without_an_answer_is_waited_for(queue: Path) -> None:
+    for name in ("mute", "once"):
+        (queue / name).touch()
+    assert orphans.clear(text("a-1")).endswith("11 12")
+
+
 def test_without_slurm_the_run_is_named_and_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "a-1" in orphans.clear(text("a-1"))
-    assert "not known" in orphans.clear(text("a-1"))
-    assert "a-1" in orphans.last_words("a-1"), "jobs that may be there are not forgotten"
+    assert "not known here" in orphans.clear(text("a-1"))
+    assert names_in(orphans.last_words(text("a-1"), "b-2", well=True)) == ["a-1"], "jobs that may be there stay named"
 
 
 def test_a_run_that_is_stopped_leaves_its_name_for_as_long_as_its_jobs_end(queue: Path, tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    run_lock.take(folder, "a-1")
-    run_lock.release(folder, orphans.last_words("a-1"))
-    left_by = run_lock.take(folder, "b-9")
-    assert [run.name for run in orphans.runs_in(left_by)] == ["a-1"]
-    assert orphans.clear(left_by.replace(socket.gethostname(), "login1")).endswith("11 12"), "wherever it was"
-    run_lock.release(folder, orphans.last_words("a-1"))
-    assert run_lock.take(folder) == "", "nothing of it is queued: nothing stays"
-    run_lock.release(folder)
-    assert orphans.last_words("") == "", "a run without SLURM"
+
+    def run(name: str, *, well: bool) -> str:
+        left_by = run_lock.take(folder, name)
+        run_lock.release(folder, orphans.last_words(run_lock.text(folder), name, well=well))
+        return left_by
+
+    run("a-1", well=False)
+    left_by = run("b-2", well=False)
+    assert names_in(left_by) == ["a-1"]
+    left_by = run("c-3", well=True).replace(socket.gethostname(), "login1")
+    assert names_in(left_by) == ["a-1", "b-2"], "a run that nobody has cleared away is not forgotten for a later one"
+    assert orphans.clear(left_by).endswith("11 12 13"), "wherever it was"
+    assert names_in(run("a-1", well=True)) == ["a-1", "b-2"]
+    assert run("d-4", well=True) == "", "nothing of it is queued: nothing stays"
+    assert orphans.last_words("", "", well=False) == "", "a run without SLURM"
+
+
+def test_one_run_says_that_it_has_ended_and_not_the_others(queue: Path) -> None:
+    before = orphans.as_text([replace(orphans.own("a-1"), host="login1")])
+    told = orphans.last_words(f"process 1 on here{before}{orphans.as_text([orphans.own('b-2')])}", "b-2", well=False)
+    assert [run.ended for run in orphans.runs_in(told)] == [False, True]
+    with pytest.raises(orphans.StillThere, match="login1"):
+        orphans.clear(told)
+
+
+def test_the_job_that_a_snakemake_runs_in_is_known_although_its_executor_forgets_it() -> None:
+    code = (
+        "from workflow.lib import orphans; from snakemake_executor_plugin_slurm import utils;"
+        " utils.delete_slurm_environment(); print(orphans.own('a-1'))"
+    )
+    inside = {**os.environ, "SLURM_JOB_ID": "77", "SLURMD_NODENAME": "n1"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=inside, capture_output=True, text=True).stdout
+    assert told.strip().endswith("in job 77")
 
 
 def names_in(text: str) -> list[str]:

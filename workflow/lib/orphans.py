@@ -11,17 +11,21 @@ import re
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 REMEMBERED = 5  # runs, of several that were killed one after the other
 CLIENT_TIMEOUT_S = 60  # SLURM's clients retry for minutes when a daemon is away
 ENDED_WITHIN_S = 120  # SIGTERM, KillWait (30 s by default), SIGKILL, epilog
+GONE = "; where SLURM is gone for good, remove .lock in the results folder"
 UNLOCKED = ", without a lock"  # in a lock's text: the file system has none
-ENDED = ", which has ended before its jobs"  # in a lock's text: certain, whatever the machine
+ENDED = ", which has ended before its jobs"  # of a run in a lock's text: certain, whatever the machine
+# The job that this process runs in. Asked for here and now, while the Snakefile is read: the executor for SLURM removes
+# all of SLURM's variables. Only within a job's allocation does its number say when the process is gone.
+INSIDE = os.environ.get("SLURM_JOB_ID", "") if "SLURMD_NODENAME" in os.environ else ""
 
 
 class StillThere(Exception):
-    """Jobs of a run before are in the queue and not to be cancelled, or do not end; the message says what to do."""
+    """Jobs of a run before are in the queue, or may be, and are not to be cancelled, or do not end; says what to do."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +36,23 @@ class Run:
     process: int
     host: str
     job: str = ""
+    ended: bool = False  # it said so itself
 
     def __str__(self) -> str:
-        return f"SLURM run {self.name} of process {self.process} on {self.host}{self.job and f' in job {self.job}'}"
+        place = f"on {self.host}{self.job and f' in job {self.job}'}"
+        return f"SLURM run {self.name} of process {self.process} {place}{ENDED if self.ended else ''}"
 
 
 def own(name: str) -> Run:
-    """This process's run. Only within a job's allocation does its number say when the process is gone."""
-    inside = os.environ.get("SLURM_JOB_ID", "") if "SLURMD_NODENAME" in os.environ else ""
-    return Run(name, os.getpid(), socket.gethostname(), inside)
+    """This process's run."""
+    return Run(name, os.getpid(), socket.gethostname(), INSIDE)
 
 
 def runs_in(text: str) -> list[Run]:
     """The SLURM runs that a lock's text names, the latest last."""
-    found = re.findall(r"\bSLURM run ([\w-]+) of process (\d+) on ([\w.-]+)(?: in job (\d+))?", text)
-    return [Run(name, int(process), host, job) for name, process, host, job in found][-REMEMBERED:]
+    pattern = rf"\bSLURM run ([\w-]+) of process (\d+) on ([\w.-]+)(?: in job (\d+))?({ENDED})?"
+    found = re.findall(pattern, text)
+    return [Run(name, int(process), host, job, bool(ended)) for name, process, host, job, ended in found][-REMEMBERED:]
 
 
 def as_text(runs: list[Run]) -> str:
@@ -68,53 +74,71 @@ def lives(process: int) -> bool:
 def clear(left_by: str) -> str:
     """Cancel what is left of the runs in a lock's text and wait for it to end; a line about it, or nothing.
 
-    Raises StillThere: before anything is cancelled, where a run's Snakemake may live; or where jobs do not end.
+    Raises StillThere: before anything is cancelled, where a run's Snakemake may live or SLURM does not say what is
+    left; or where jobs do not end. Where there is no SLURM at all, the line says that nothing is known.
     """
     runs = runs_in(left_by)
     if not runs:
         return ""
     names = [run.name for run in runs]
     try:
-        jobs = _queued(names)
-        if not jobs:
-            return ""
-        for run in runs:
-            if not _ended(run, left_by) and (its := _queued([run.name])):
-                raise StillThere(_unsure(run, its))
-        _client("scancel", *jobs)
-        deadline = time.monotonic() + ENDED_WITHIN_S
-        while (left := _queued(names)) and time.monotonic() < deadline:
-            time.sleep(1)
-    except OSError as error:
-        return f"whether jobs of the run before ({', '.join(names)}) are still in SLURM's queue is not known: {error}"
-    if left:
-        raise StillThere(
-            f"jobs {' '.join(left)} of a run whose Snakemake has ended do not end after scancel; run again when they"
-            f" have gone (squeue --name {names[-1]})"
-        )
+        jobs = _jobs(names)
+    except FileNotFoundError as error:
+        return f"whether jobs of the run before ({', '.join(names)}) are still in SLURM's queue is not known: {error}{GONE}"
+    if not jobs:
+        return ""
+    for run in runs:
+        if not _ended(run, left_by) and (its := _jobs([run.name])):
+            raise StillThere(_unsure(run, its))
+    _cancel(jobs, names)
     return f"jobs of the run before were still in SLURM's queue and are cancelled: {' '.join(jobs)}"
 
 
-def last_words(name: str) -> str:
-    """What a run that ends badly leaves in the lock: its name if jobs of it are or may be queued, else nothing."""
-    if not name:
-        return ""
+def _cancel(jobs: list[str], names: list[str]) -> None:
+    """Cancel all jobs of these runs, and wait for their end. Raises StillThere."""
+    problem, left = "", jobs
+    deadline = time.monotonic() + ENDED_WITHIN_S
     try:
-        if not _queued([name]):
-            return ""
+        _client("scancel", *jobs)
+    except OSError as error:
+        problem = f" ({error})"
+    while left and time.monotonic() < deadline:
+        try:
+            left = _queued(names)
+        except OSError as error:
+            problem = f" ({error})"
+        time.sleep(1 if left else 0)
+    if left:
+        raise StillThere(
+            f"jobs {' '.join(left)} of a run whose Snakemake has ended do not end after scancel{problem}; run again"
+            f" when they have gone (squeue --name {names[-1]})"
+        )
+
+
+def last_words(text: str, run: str, *, well: bool) -> str:
+    """What stays in the lock that says `text` when `run` ends: the runs of which jobs are or may be queued, or nothing.
+
+    `well`: of `run` itself none are.
+    """
+    runs = [replace(one, ended=one.ended or one.name == run) for one in runs_in(text)]
+    left = [one for one in runs if not (well and one.name == run) and _may_be_queued(one)]
+    return f"process {os.getpid()} on {socket.gethostname()}{as_text(left)}" if left else ""
+
+
+def _may_be_queued(run: Run) -> bool:
+    try:
+        return bool(_queued([run.name]))
     except OSError:
-        pass  # SLURM gives no answer: the next run asks again
-    return f"process {os.getpid()} on {socket.gethostname()}{ENDED}{as_text([own(name)])}"
+        return True  # SLURM gives no answer: the next run asks again
 
 
 def _ended(run: Run, left_by: str) -> bool:
     """Whether the run's Snakemake has certainly ended; this process holds the lock in which `left_by` stood."""
-    if ENDED in left_by:
+    if run.ended:
         return True
     if run.job:
-        return (
-            run.job == own("").job or run.job not in _client("squeue", "--noheader", "--me", "--format", "%i").split()
-        )
+        # %A: of a task of an array, too, the number that the task itself is told
+        return run.job == INSIDE or run.job not in _patiently("--me", "--format", "%A", about=run.name)
     return run.host == socket.gethostname() and (UNLOCKED not in left_by or not lives(run.process))
 
 
@@ -126,9 +150,38 @@ def _unsure(run: Run, jobs: list[str]) -> str:
     )
 
 
+def _patiently(*options: str, about: str) -> list[str]:
+    """What squeue prints, asked again while SLURM is there and gives no answer.
+
+    Raises StillThere in the end, and FileNotFoundError where there is no squeue at all.
+    """
+    deadline = time.monotonic() + ENDED_WITHIN_S
+    while True:
+        try:
+            return _client("squeue", "--noheader", *options).split()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise StillThere(
+                    f"whether jobs of the run before ({about}) are still in SLURM's queue is not known: {error};"
+                    f" run again when it answers{GONE}"
+                ) from None
+            time.sleep(1)
+
+
+def _jobs(names: list[str]) -> list[str]:
+    """Ids of the runs' jobs that wait, run or end; see _patiently."""
+    return _patiently(*_of_runs(names), about=", ".join(names))
+
+
 def _queued(names: list[str]) -> list[str]:
-    """Ids of the runs' jobs that wait, run or end."""
-    return _client("squeue", "--noheader", "--name", ",".join(names), "--format", "%i").split()
+    """The same, asked once. Raises OSError."""
+    return _client("squeue", "--noheader", *_of_runs(names)).split()
+
+
+def _of_runs(names: list[str]) -> list[str]:
+    return ["--name", ",".join(names), "--format", "%i"]
 
 
 def _client(*words: str) -> str:

@@ -29,7 +29,7 @@ def take(folder: Path | str, slurm_run: str = "") -> str:
     """Hold the results folder until this process ends; returns who left it locked without ending well (or nothing).
 
     `slurm_run`: the name of this run's jobs on SLURM; it stays in the file, with those of runs that were killed, until
-    a run ends well. Raises FolderInUse.
+    no job of theirs is left. Raises FolderInUse.
     """
     path = Path(folder).resolve() / NAME
     if path in _held:
@@ -39,10 +39,11 @@ def take(folder: Path | str, slurm_run: str = "") -> str:
     left_by = os.read(descriptor, LONGEST).decode("utf-8", "replace").strip()
     try:
         locked = _locked(descriptor, fcntl.LOCK_EX, left_by)
-    except BlockingIOError:
+    except BlockingIOError as error:
         os.close(descriptor)
         message = f"{folder}: in use by {left_by or 'a run that is just starting'}; wait for it to end, or stop it"
-        raise FolderInUse(message) from None
+        by_number = "" if error.errno else f"; where the process of that number is no Snakemake, remove {path}"
+        raise FolderInUse(f"{message}{by_number}") from None
     if not locked:
         print(f"{folder}: no locks here, so that two runs would not notice each other; {locks.REMEDY}", file=sys.stderr)
     _held[path] = descriptor
@@ -58,14 +59,20 @@ def holder(folder: Path | str) -> str:
     if path in _held or not path.is_file():
         return ""
     with path.open() as file:
-        text = file.read(LONGEST).strip()
-        if not text:
+        by = file.read(LONGEST).strip()
+        if not by:
             return ""
         try:
-            _locked(file.fileno(), fcntl.LOCK_SH, text)
+            _locked(file.fileno(), fcntl.LOCK_SH, by)
         except BlockingIOError:
-            return text
+            return by
     return ""
+
+
+def text(folder: Path | str) -> str:
+    """What the lock says that this process holds; nothing, if it holds none."""
+    descriptor = _held.get(Path(folder).resolve() / NAME)
+    return "" if descriptor is None else os.pread(descriptor, LONGEST, 0).decode("utf-8", "replace")
 
 
 def release(folder: Path | str, stays: str = "") -> None:
@@ -77,7 +84,10 @@ def release(folder: Path | str, stays: str = "") -> None:
 
 
 def _locked(descriptor: int, operation: int, text: str) -> bool:
-    """Lock the file that says `text`; False where there are no locks. Raises BlockingIOError: another run holds it."""
+    """Lock the file that says `text`; False where there are no locks. Raises BlockingIOError: another run holds it.
+
+    Without an errno: there are no locks, and this machine has a process of the number in `text`.
+    """
     if locks.locked(descriptor, operation | fcntl.LOCK_NB):
         return True
     named = re.match(r"process (\d+) on (\S+) since ", text)

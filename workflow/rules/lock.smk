@@ -32,9 +32,15 @@ onstart:
 
 
 onsuccess:
-    run_lock.release(CFG.results)
+    run_lock.release(
+        CFG.results,
+        orphans.last_words(run_lock.text(CFG.results), slurm_run(), well=True),
+    )
 
 
 onerror:
     # after Ctrl-C, jobs that were told to end may need a while: the next run waits for them
-    run_lock.release(CFG.results, orphans.last_words(slurm_run()))
+    run_lock.release(
+        CFG.results,
+        orphans.last_words(run_lock.text(CFG.results), slurm_run(), well=False),
+    )
