@@ -22,9 +22,15 @@ SCRIPT = Path(__file__).with_name("slurm-up.sh")
 KEEP = "ICTOGRAPH_SLURM_KEEP"  # set: the cluster stays up after the tests
 BUSY = Path(tempfile.gettempdir()) / "ictograph-slurm.lock"
 CONFIGURATION = Path(os.environ.get("SLURM_LAB_CONF", "/etc/slurm")) / "slurm.conf"
+CONFIGLESS = Path(
+    "/run/slurm/conf"
+)  # where slurmd keeps what it was sent, on nodes without a configuration of their own
 # The daemons and clients that slurm-up.sh installs, one of each package.
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb")
-ACCOUNTED = ("JobID", "Comment", "Partition", "AllocTRES", "State", "ElapsedRaw", "MaxRSS", "NodeList", "Submit", "End")
+ACCOUNTED = (
+    "JobID", "Comment", "Partition", "AllocTRES", "State", "ExitCode", "ElapsedRaw", "MaxRSS", "NodeList", "Submit",
+    "End",
+)  # fmt: skip
 CLIENT_TIMEOUT_S = 20  # SLURM's clients retry for minutes when a daemon is away
 
 
@@ -42,6 +48,7 @@ class SlurmJob:
     partition: str
     tres: dict[str, str]  # what was allocated: cpu, mem, gres/gpu ...
     state: str  # COMPLETED, FAILED, TIMEOUT, NODE_FAIL, OUT_OF_MEMORY, CANCELLED ...
+    exit_codes: frozenset[str]  # <status>:<signal>, of the job and its steps
     elapsed_s: int
     max_rss_mb: float  # of the largest of its steps
     node: str
@@ -59,13 +66,22 @@ def why_not() -> str:
         return f"no Linux ({sys.platform})"
     if os.geteuid() != 0:
         return "no root"
-    own = CONFIGURATION.is_file() and not CONFIGURATION.read_text().startswith("# written by slurm-up.sh")
-    if own:
-        return f"this machine has a SLURM of its own ({CONFIGURATION})"
+    if own := _real_slurm():
+        return f"this machine has a SLURM of its own ({own})"
     missing = [name for name in PROGRAMS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
     if missing and shutil.which("apt-get") is None:
         return f"no apt to install {', '.join(missing)} with"
     return "" if makes_devices() else "no permission to make device files (mknod)"
+
+
+def _real_slurm() -> str:
+    """What tells that this machine belongs to a cluster, which no test may reach; empty if nothing does."""
+    if CONFIGURATION.is_file() and not CONFIGURATION.read_text().startswith("# written by slurm-up.sh"):
+        return str(CONFIGURATION)
+    named = os.environ.get("SLURM_CONF", str(CONFIGURATION))
+    if named != str(CONFIGURATION):
+        return f"SLURM_CONF={named}"
+    return str(CONFIGLESS) if CONFIGLESS.exists() else ""
 
 
 def makes_devices() -> bool:
@@ -83,9 +99,12 @@ def makes_devices() -> bool:
 def control(*words: str, timeout_s: int = 600, **settings: str) -> str:
     """Run slurm-up.sh with a command (`up`, `kill-node g1` ...) and SLURM_LAB_<setting>; raises ClusterError."""
     environment = {**os.environ, **{f"SLURM_LAB_{name}": value for name, value in settings.items()}}
-    answer = subprocess.run(
-        [str(SCRIPT), *words], env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
-    )
+    try:
+        answer = subprocess.run(
+            [str(SCRIPT), *words], env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"slurm-up.sh {' '.join(words)} did not end within {timeout_s} s") from None
     output = answer.stdout + answer.stderr
     if answer.returncode:
         raise ClusterError(f"slurm-up.sh {' '.join(words)} ended with {answer.returncode}:\n{output[-3000:]}")
@@ -120,14 +139,16 @@ def sacct(name: str = "", *, since: str = "now-1days") -> list[SlurmJob]:
         "--starttime", since, "--endtime", "now", *only,
     )  # fmt: skip
     rows = [dict(zip(ACCOUNTED, line.split("|"), strict=True)) for line in text.splitlines()]
-    steps: dict[str, float] = {}  # job -> largest step
+    largest: dict[str, float] = {}  # job -> step with the most memory
+    codes: dict[str, set[str]] = {}
     for row in rows:
         job = row["JobID"].split(".")[0]
-        steps[job] = max(steps.get(job, 0.0), _megabytes(row["MaxRSS"]))
-    return [_job(row, steps[row["JobID"]]) for row in rows if "." not in row["JobID"]]
+        largest[job] = max(largest.get(job, 0.0), _megabytes(row["MaxRSS"]))
+        codes.setdefault(job, set()).add(row["ExitCode"])
+    return [_job(row, largest[row["JobID"]], codes[row["JobID"]]) for row in rows if "." not in row["JobID"]]
 
 
-def _job(row: dict[str, str], max_rss_mb: float) -> SlurmJob:
+def _job(row: dict[str, str], max_rss_mb: float, exit_codes: set[str]) -> SlurmJob:
     rule, _, wildcards = row["Comment"].removeprefix("rule_").partition("_wildcards_")
     return SlurmJob(
         job_id=row["JobID"],
@@ -136,6 +157,7 @@ def _job(row: dict[str, str], max_rss_mb: float) -> SlurmJob:
         partition=row["Partition"],
         tres=dict(part.split("=", 1) for part in row["AllocTRES"].split(",") if part),
         state=row["State"].split(" ")[0],  # "CANCELLED by 0"
+        exit_codes=frozenset(exit_codes),
         elapsed_s=int(row["ElapsedRaw"] or 0),
         max_rss_mb=max_rss_mb,
         node=row["NodeList"],

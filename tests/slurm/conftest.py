@@ -24,6 +24,7 @@ def slurm() -> Iterator[None]:
     with cluster.exclusive():
         try:
             _bring_up()
+            os.environ["SLURM_CONF"] = str(cluster.CONFIGURATION)  # of all clients from here on
             yield
         finally:
             if not os.environ.get(cluster.KEEP):

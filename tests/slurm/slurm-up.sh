@@ -89,13 +89,15 @@ install_pkgs() {
   done
   (( ${#miss[@]} )) || { say "packages: already there"; return; }
   mkdir -p "$LOG"
-  # policy-rc.d 101 = maintainer scripts must not start services; ours are started below
-  if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
+  # policy-rc.d 101 = maintainer scripts must not start services; ours are started below. One of ours that a killed
+  # script left behind is removed, too.
+  if [ ! -e /usr/sbin/policy-rc.d ] || grep -qF "$MARK" /usr/sbin/policy-rc.d; then
+    printf '#!/bin/sh\n%s\nexit 101\n' "$MARK" >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
   fi
   export DEBIAN_FRONTEND=noninteractive
-  { apt-get update && apt-get install -y --no-install-recommends "${miss[@]}"; } \
+  # within the time that cluster.py gives, so that it is this script that ends apt
+  { timeout 200 apt-get update && timeout 300 apt-get install -y --no-install-recommends "${miss[@]}"; } \
     >"$LOG/apt.log" 2>&1 </dev/null || die "apt-get, see $LOG/apt.log"
   say "packages: installed ${miss[*]}"
 }

@@ -162,8 +162,8 @@ def test_over_its_memory(untrained: SlurmProject, trained: SlurmProject) -> None
     assert {job.state for job in jobs[:-1]} <= {"FAILED", "OUT_OF_MEMORY"}
     assert jobs[-1].state == "COMPLETED"
     assert jobs[-1].max_rss_mb > asked[0], "it really needs more than the first attempt gave"
-    used = [(job.max_rss_mb, memory) for job, memory in zip(jobs[:-1], asked, strict=False) if job.max_rss_mb]
-    assert not used or any(most > memory for most, memory in used), "it is memory that it failed by"
+    for job, memory in zip(jobs[:-1], asked, strict=False):  # what it took is not always sampled before it is killed
+        assert job.max_rss_mb > memory or job.state == "OUT_OF_MEMORY" or "0:9" in job.exit_codes, job
     assert "Nothing to be done" in untrained.run(OUTPUTS[0], "--dry-run", *untrained.overlay(LONGER))
     assert kept(untrained) == []  # no `check`: it may be ended before it has kept a state
     assert untrained.digests() == trained.digests()
@@ -182,15 +182,16 @@ def test_cancelled(untrained: SlurmProject, trained: SlurmProject) -> None:
 def test_preempted(untrained: SlurmProject, trained: SlurmProject) -> None:
     """A job of more weight takes the GPU; SLURM itself puts the training back into the queue."""
     running = begin(untrained)
-    told = cluster.client("sbatch", "--parsable", "--partition=urgent", "--gres=gpu:1", "--time=1", "--wrap=sleep 5")
+    urgent = ("--partition=urgent", "--gres=gpu:1", "--time=1", "--output=/dev/null", "--wrap=sleep 5")
+    told = cluster.client("sbatch", "--parsable", *urgent)
     finish(running, untrained)
     sittings = check(untrained, trained, sittings=2)
     jobs = jobs_of(untrained)
     assert [job.state for job in jobs] == ["PREEMPTED", "COMPLETED"]
     assert len({job.job_id for job in jobs}) == 1, "the same SLURM job, queued again by SLURM"
     assert (sittings[1]["from_epoch"], sittings[1]["from_step"]) > (0, 0)
-    (urgent,) = [job for job in cluster.sacct() if job.job_id == told.strip()]
-    assert (urgent.state, urgent.partition) == ("COMPLETED", "urgent")
+    (other,) = [job for job in cluster.sacct() if job.job_id == told.strip()]
+    assert (other.state, other.partition) == ("COMPLETED", "urgent")
 
 
 def test_submitting_snakemake_killed(untrained: SlurmProject, trained: SlurmProject) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SUFFIXES = {".parquet", ".json", ".safetensors", ".csv", ".tsv", ".html", ".png"}
+LONGEST_S = 1500  # of a run of `tiny`, five times what it takes; on a SLURM that has died Snakemake waits for ever
 # By name: durations and clock times, and what only a dry run writes (docs/architecture.md, Equal).
 EXEMPT = (
     "logs", "benchmarks", ".checkpoints", "extent.json", "provenance", "provenance.tsv", "provenance.parquet"
@@ -59,9 +60,14 @@ class TinyProject:
             )
 
     def run(self, *arguments: str) -> str:
-        """Run Snakemake to the end; a failure shows its output."""
+        """Run Snakemake to the end; a failure shows its output. Within LONGEST_S, else subprocess.TimeoutExpired."""
         answer = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment(), capture_output=True, text=True
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
         )
         output = answer.stdout + answer.stderr
         assert answer.returncode == 0, output[-6000:]

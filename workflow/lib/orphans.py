@@ -84,7 +84,7 @@ def clear(left_by: str) -> str:
     try:
         jobs = _jobs(names)
     except FileNotFoundError as error:
-        return f"whether jobs of the run before ({', '.join(names)}) are still in SLURM's queue is not known: {error}{GONE}"
+        return f"whether jobs of the run before ({', '.join(names)}) are still queued is not known here: {error}{GONE}"
     if not jobs:
         return ""
     for run in runs:
