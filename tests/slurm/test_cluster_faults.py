@@ -105,13 +105,17 @@ def finish(running: "psutil.Popen", project: SlurmProject) -> None:
     assert running.wait(timeout=PATIENCE_S) == 0, project.log()[-5000:]
 
 
-def test_node_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
-    """SLURM itself puts the job back into the queue; it goes on when a node is there.
+def start_again(job: str) -> None:
+    """Shorten the two minutes for which a job waits that SLURM has put back into its queue.
 
-    SLURM would wait for two minutes before it starts the job again. SETTLED_S of them are enough here, none is too few:
-    what node g1 still says of the first start is then taken for a word on the second, and slurmctld 22.05 dies of it
-    (build_job_info_resp: a job without nodes).
+    Not to nothing: what its node still says of the first start is then taken for a word on the second, and slurmctld
+    22.05 dies of it (build_job_info_resp: a job without nodes).
     """
+    cluster.client("scontrol", "update", f"JobId={job}", f"StartTime=now+{SETTLED_S}")
+
+
+def test_node_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
+    """SLURM itself puts the job back into the queue; it goes on when a node is there."""
     running = begin(untrained)
     process = untrained.stage_process("train")
     assert process is not None
@@ -122,7 +126,7 @@ def test_node_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
     finally:
         cluster.control("start-node", "g1")
     (waiting,) = {job.job_id for job in jobs_of(untrained)}
-    cluster.client("scontrol", "update", f"JobId={waiting}", f"StartTime=now+{SETTLED_S}")
+    start_again(waiting)
     finish(running, untrained)
     told = check(untrained, trained, sittings=2)
     states = [job.state for job in jobs_of(untrained)]
@@ -183,15 +187,16 @@ def test_preempted(untrained: SlurmProject, trained: SlurmProject) -> None:
     """A job of more weight takes the GPU; SLURM itself puts the training back into the queue."""
     running = begin(untrained)
     urgent = ("--partition=urgent", "--gres=gpu:1", "--time=1", "--output=/dev/null", "--wrap=sleep 5")
-    told = cluster.client("sbatch", "--parsable", *urgent)
+    other = cluster.client("sbatch", "--parsable", *urgent).strip()
+    wait_for(lambda: ended(other), "the end of the other job", untrained)
+    (waiting,) = {job.job_id for job in jobs_of(untrained)}
+    start_again(waiting)
     finish(running, untrained)
     sittings = check(untrained, trained, sittings=2)
     jobs = jobs_of(untrained)
     assert [job.state for job in jobs] == ["PREEMPTED", "COMPLETED"]
-    assert len({job.job_id for job in jobs}) == 1, "the same SLURM job, queued again by SLURM"
+    assert {job.job_id for job in jobs} == {waiting}, "the same SLURM job, queued again by SLURM"
     assert (sittings[1]["from_epoch"], sittings[1]["from_step"]) > (0, 0)
-    (other,) = [job for job in cluster.sacct() if job.job_id == told.strip()]
-    assert (other.state, other.partition) == ("COMPLETED", "urgent")
 
 
 def test_submitting_snakemake_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
@@ -218,6 +223,11 @@ def test_what_a_job_ends_without_its_snakemake_is_kept_and_is_no_stranger(untrai
     assert "Nothing to be done" in untrained.run(OUTPUTS[0], "--dry-run", *untrained.overlay(LONGER))
     other = {"training": {"detection": {12: {"epochs": EPOCHS + 1, "patience": EPOCHS}}}}
     assert untrained.plan(OUTPUTS[0], *untrained.overlay(other)).rules == {"train"}
+
+
+def ended(job_id: str) -> bool:
+    """Whether a job ran to its end, by sacct."""
+    return any(job.state == "COMPLETED" for job in cluster.sacct() if job.job_id == job_id)
 
 
 def node(name: str) -> str:
