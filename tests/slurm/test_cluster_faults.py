@@ -67,14 +67,14 @@ def kept(project: SlurmProject) -> list[Path]:
     return list((project.folder / "results/.checkpoints").glob("*/state.safetensors"))
 
 
-def wait_for(what: Callable[[], Any], name: str, project: SlurmProject) -> Any:
+def wait_for(what: Callable[[], Any], name: str, project: SlurmProject, *, seconds: float = PATIENCE_S) -> Any:
     """What `what` gives as soon as it is something."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := what():
             return found
         time.sleep(0.2)
-    raise AssertionError(f"{name} did not come within {PATIENCE_S} s:\n{project.log()[-3000:]}")
+    raise AssertionError(f"{name} did not come within {seconds} s:\n{project.log()[-3000:]}")
 
 
 def jobs_of(project: SlurmProject) -> list[SlurmJob]:
@@ -120,7 +120,7 @@ def test_node_killed(untrained: SlurmProject, trained: SlurmProject) -> None:
     process = untrained.stage_process("train")
     assert process is not None
     cluster.control("kill-node", "g1")
-    process.wait(timeout=5)  # it dies with its node, and does not go on to the end
+    wait_for(lambda: gone(process), "the end of the training with its node", untrained, seconds=5)
     try:
         wait_for(lambda: node("g1").startswith("down"), "the end of node g1", untrained)
     finally:
@@ -223,6 +223,14 @@ def test_what_a_job_ends_without_its_snakemake_is_kept_and_is_no_stranger(untrai
     assert "Nothing to be done" in untrained.run(OUTPUTS[0], "--dry-run", *untrained.overlay(LONGER))
     other = {"training": {"detection": {12: {"epochs": EPOCHS + 1, "patience": EPOCHS}}}}
     assert untrained.plan(OUTPUTS[0], *untrained.overlay(other)).rules == {"train"}
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended; where pid 1 does not reap, its name stays."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def ended(job_id: str) -> bool:
