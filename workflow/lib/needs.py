@@ -3,11 +3,13 @@
 `workflow/resources/needs.csv` has a line a rule: resident memory and seconds of a job that reads next to nothing, and
 what each further MiB adds, as measured (python -m benchmarks --only scale; benchmark files of a run). Asked is that
 times a margin. Sizes are those of the EDFs of a shard, known before anything is made, so that jobs of one group can be
-added up; or of the input files. Trainings take `workflow/lib/budget.py`'s seconds: those that the dry run prints.
-Nothing here is a param: no result depends on it, and no change of it reruns anything.
+added up; or of the input files, or of the EDFs that an input lists. Trainings and maps (`time_by`: `steps`) take
+`workflow/lib/budget.py`'s seconds: those that the dry run prints. Nothing here is a param: no result depends on it, and
+no change of it reruns anything.
 """
 
 import csv
+import json
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -33,28 +35,61 @@ CORES_OF_A_GPU = 10  # cores of step_times.csv that a GPU replaces at least, whe
 # 10 h to pre-train on a Titan RTX, one core here takes over 100
 UNKNOWN_TRAINING_S = 4 * 3600  # of a training that nobody measured; what is stopped goes on from its checkpoint
 SUPPORTS = 4  # two supports of each graph and of its mirror image (pipeline/training/clip_data.py)
+# score_segments, whatever memory_gb: traces and maps of all EDFs, 1.8 MiB a MiB; and drawing a recording, which is done
+# whole, 20 MiB a MiB, with two drawn before that await the garbage collector. Measured on the CPU, one thread, of
+# folders of 1 to 60 EDFs (19 electrodes at 256 Hz, 2 to 120 min each, 1 to 200 MiB together).
+TRACES, DRAWN, DRAWN_AT_ONCE = 2, 20, 3
 EDF_MB_PER_HOUR = {False: 40, True: 400}  # scalp: 20 to 30 signals of 250 Hz; intracranial: 100 of 512 Hz
 RECORD_SPLIT_S = 12  # clips of the rule record_split, which trains a detector
 ON_CORES = ("predict", "learned_graphs")  # ask for no GPU; hours for the largest networks, and they do not resume
+
+READS = ("edf", "input", "frames", "tokens", "folder", "none")
+TIME_BY = ("size", "steps")
 
 Ask = Callable[[Any, Iterable[str], int], int]  # of wildcards, input, attempt
 
 
 @dataclass(frozen=True)
 class Need:
-    """A line of the table. `reads`: `edf` (of the shard), `input`, `frames` or `tokens` (input of a model), `none`."""
+    """A line of the table.
+
+    `reads`: `edf` (of the shard), `input`, `frames` or `tokens` (input of a model), `folder` (EDFs that an input
+    lists), `none`. `time_by`: `size` of that, or `steps` of a network, which takes no seconds from the table.
+    """
 
     reads: str
     base_mb: float
     mb_per_mb: float
+    time_by: str
     base_s: float
     s_per_mb: float
 
 
+@dataclass(frozen=True)
+class Read:
+    """MiB that a job reads; of these graphs, and the largest of the listed EDFs, as many as are drawn at once."""
+
+    all_mb: float
+    graphs_mb: float = 0.0
+    largest_mb: float = 0.0
+
+
 def read_needs(path: Path = TABLE) -> dict[str, Need]:
-    """The table by rule."""
+    """The table by rule. Raises ValueError for a word that it does not know, or seconds that would not be used."""
     with path.open(newline="") as file:
-        return {row["rule"]: Need(row["reads"], *map(float, list(row.values())[2:])) for row in csv.DictReader(file)}
+        return {row["rule"]: _need(row, path) for row in csv.DictReader(file)}
+
+
+def _need(row: dict[str, str], path: Path) -> Need:
+    for column, known in (("reads", READS), ("time_by", TIME_BY)):
+        if (word := row.get(column)) not in known:
+            raise ValueError(f"{path}: {row['rule']}: {column}: {word!r}; there are {', '.join(known)}")
+    base_s, s_per_mb = float(row["base_s"]), float(row["s_per_mb"])
+    if row["time_by"] == "steps" and (base_s or s_per_mb):
+        raise ValueError(f"{path}: {row['rule']}: time_by: steps takes no seconds; set base_s and s_per_mb to 0")
+    if row["time_by"] == "size" and base_s <= 0:
+        raise ValueError(f"{path}: {row['rule']}: time_by: size needs base_s above 0; has {row['base_s']}")
+    return Need(row["reads"], float(row["base_mb"]), float(row["mb_per_mb"]), row["time_by"], base_s, s_per_mb)
 
 
 @dataclass
@@ -75,55 +110,51 @@ class Needs:
         need = self.table[rule]
 
         def megabytes(wildcards: Any, input: Iterable[str], attempt: int) -> int:
-            used = self._processes(rule, wildcards) * need.base_mb + need.mb_per_mb * self._size_mb(
-                need, wildcards, input
-            )
+            processes, read = self._processes(rule, wildcards), self._read(need, wildcards, input)
+            limit_mb = 1000 * self.config.device.memory_gb / processes  # of frames (pipeline/training/job.py)
+            used = processes * (need.base_mb + need.mb_per_mb * _held_mb(need, read, limit_mb))
             return _rounded(max(LEAST_MB, SNAKEMAKE_MB + MARGIN_MB * used) * GROWTH ** (attempt - 1), STEP_MB)
 
         return megabytes
 
     def minutes(self, rule: str) -> Ask:
         """Minutes for a job of `rule`."""
-        need, trains = self.table[rule], self.table[rule].base_s == 0
+        need = self.table[rule]
 
         def wall_minutes(wildcards: Any, input: Iterable[str], attempt: int) -> int:
-            if trains:
+            if need.time_by == "steps":
                 known = self._model_s(rule, wildcards, on_gpu=self.config.device.device != "cpu")
                 seconds, least = UNKNOWN_TRAINING_S if known is None else known, LEAST_TRAINING_MIN
             else:
                 known = self._model_s(rule, wildcards, on_gpu=False) if rule in ON_CORES else None
-                read_s = need.base_s + need.s_per_mb * self._size_mb(need, wildcards, input)
+                read_s = need.base_s + need.s_per_mb * self._read(need, wildcards, input).all_mb
                 seconds, least = max(read_s, known or 0.0), LEAST_MIN
             return _rounded(max(least, MARGIN_S * seconds / 60) * GROWTH ** (attempt - 1), 1)
 
         return wall_minutes
 
     def _processes(self, rule: str, wildcards: Any) -> int:
-        """Of a training that several share: each has a network and its steps; the frames are divided."""
+        """Of a training that several share: each has a network, all graphs, all frames up to its part of the limit."""
         if rule not in ("pretrain", "train", "record_split"):
             return 1
         task = {"pretrain": "pretraining", "record_split": "detection"}.get(rule) or wildcards["task"]
         number: int = getattr(self.config.training, task)[int(wildcards.get("len", RECORD_SPLIT_S))].processes
         return number
 
-    def _size_mb(self, need: Need, wildcards: Any, input: Iterable[str]) -> float:
-        """MiB that a job reads. Where an input is not there yet, the EDFs of its corpus stand for it."""
+    def _read(self, need: Need, wildcards: Any, input: Iterable[str]) -> Read:
+        """What a job reads. Where an input is not there yet, the EDFs of its corpus stand for it."""
         corpus = wildcards.get("corpus", self.config.corpus)
         if need.reads == "none":
-            return 0.0
+            return Read(0.0)
         if need.reads == "edf":
-            return self._edf_mb(corpus, wildcards["shard"])
+            return Read(self._edf_mb(corpus, wildcards["shard"]))
         try:
-            size_mb = _megabytes(input)
+            if need.reads == "folder":
+                sizes = sorted(_listed_mb(Path(getattr(input, "files", ""))))
+                return Read(sum(sizes), largest_mb=sum(sizes[-DRAWN_AT_ONCE:]))
+            return Read(_megabytes(input), _megabytes(getattr(input, "graphs", ())))
         except OSError:
-            return self._held_mb(need, self._corpus_mb(corpus), 0.0)
-        return self._held_mb(need, size_mb, _megabytes(getattr(input, "graphs", ())))
-
-    def _held_mb(self, need: Need, size_mb: float, graphs_mb: float) -> float:
-        """What of the input is held in memory: frames up to a limit, graphs as supports of clips and reflections."""
-        if need.reads != "frames":
-            return size_mb
-        return min(size_mb - graphs_mb, 1000 * self.config.device.memory_gb) + SUPPORTS * graphs_mb
+            return Read(self._corpus_mb(corpus))
 
     def _corpus_mb(self, corpus: str) -> float:
         home = self.corpora.home(corpus) if corpus in self.config.corpora else self.config.corpus
@@ -153,9 +184,30 @@ class Needs:
         job = GpuJob(rule, dict(wildcards.items()))
         devices = {row["device"] for row in self._estimator.times}
         cores = {device for device in devices if device.startswith("one core")}
-        chosen, share = (devices - cores, 1) if on_gpu and devices > cores else (cores, CORES_OF_A_GPU if on_gpu else 1)
-        found = [seconds for device in chosen if (seconds := self._estimator.seconds(job, device)) is not None]
-        return max(found) / share if found else None
+        choices = [(devices - cores, 1), (cores, CORES_OF_A_GPU)] if on_gpu else [(cores, 1)]
+        for chosen, share in choices:  # cores also where a GPU was measured, but not with this network
+            found = [seconds for device in chosen if (seconds := self._estimator.seconds(job, device)) is not None]
+            if found:
+                return max(found) / share
+        return None
+
+
+def _held_mb(need: Need, read: Read, limit_mb: float) -> float:
+    """MiB in memory: frames up to a limit, graphs as supports of clips and of reflections; of a folder also traces.
+
+    Of a folder frames are counted as the EDFs: 0.8 MiB a MiB of those of 19 electrodes at 256 Hz with `fft`, 1.6 with
+    `time`; less where an EDF has more signals.
+    """
+    if need.reads == "frames":
+        return min(read.all_mb - read.graphs_mb, limit_mb) + SUPPORTS * read.graphs_mb
+    if need.reads == "folder":
+        return min(read.all_mb, limit_mb) + TRACES * read.all_mb + DRAWN * read.largest_mb
+    return read.all_mb
+
+
+def _listed_mb(path: Path) -> list[float]:
+    """MiB of the files in a list of (path, size, time) (workflow/rules/real_segments.smk)."""
+    return [size / 2**20 for _, size, _ in json.loads(path.read_text())]
 
 
 def _megabytes(paths: Iterable[str]) -> float:

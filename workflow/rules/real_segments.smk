@@ -17,7 +17,7 @@ def segment_inputs(wildcards):
 
 
 def segment_files():
-    """The list of the EDFs below real_segments.root and of the table of labels, with sizes and times."""
+    """The list of the EDFs below real_segments.root and of the table of labels, with sizes (NEEDS asks by them) and times."""
     root = CFG.real_segments.root
     if root is None:
         raise WorkflowError(
