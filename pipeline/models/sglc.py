@@ -110,6 +110,7 @@ class Encoder(nn.Module):
     def __init__(self, settings: ModelSettings, *, n_layers: int, n_features: int) -> None:
         super().__init__()
         self.units, self.published = settings.units, settings.variant == "published"
+        self.mixes_padded_clips = self.published and n_layers > 1
         inputs = [n_features] + [settings.units] * (n_layers - 1)
         self.layers = nn.ModuleList(SGLCLayer(settings, n_inputs=n_in) for n_in in inputs)
 
@@ -160,6 +161,7 @@ class Classifier(nn.Module):
         self.encoder = Encoder(settings, n_layers=settings.layers, n_features=n_features)
         self.dropout, self.linear = nn.Dropout(dropout), nn.Linear(settings.units, n_classes)
         self.allow_depth_mismatch = settings.allow_depth_mismatch
+        self.mixes_padded_clips = self.encoder.mixes_padded_clips
         _add_learners(self.encoder.stack(), settings)
 
     def forward(self, x: Tensor, lengths: Tensor, supports: Tensor) -> Tensor:
@@ -249,6 +251,7 @@ class Forecaster(nn.Module):
         self.encoder = Encoder(settings, n_layers=settings.pretraining_layers, n_features=n_features)
         self.decoder = _decoder_layers(settings, n_layers=settings.pretraining_layers, n_features=n_features)
         self.projection = nn.Linear(settings.units, n_features)
+        self.mixes_padded_clips = self.encoder.mixes_padded_clips
         _add_learners([*self.encoder.stack(), *cast(list[SGLCLayer], list(self.decoder))], settings)
 
     def forward(self, x: Tensor, lengths: Tensor, supports: Tensor, horizon: int) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from pipeline.metrics.thresholds import best_f1_threshold
+from pipeline.sealing import DamagedFile
+from pipeline.settings.base import SettingsError
 from pipeline.settings.training import FitSettings
 from pipeline.store import digest_file, read_json, write_json, write_table
 from pipeline.training.card import make_card
@@ -25,7 +27,7 @@ from pipeline.training.loop import Fitted, fit, weights_of_classes
 from pipeline.training.model_io import PaddingModel, class_names, count_parameters, save_weights
 from pipeline.training.processes import Processes
 from pipeline.training.sampling import training_rows
-from pipeline.training.start import described, drawn_model, start_from_detector, start_from_encoder
+from pipeline.training.start import UnfitWeights, described, drawn_model, start_from_detector, start_from_encoder
 from pipeline.training.team import Team, check_divisible
 
 LOGGER = logging.getLogger("ictograph")
@@ -33,6 +35,10 @@ LOGGER = logging.getLogger("ictograph")
 
 class UnfitData(ValueError):
     """The clips do not allow training; the message says what is missing."""
+
+
+# What files and settings may have in them that no model can be trained with.
+UNFIT = (UnfitData, UnfitWeights, SettingsError, DamagedFile, OSError)
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,14 @@ def follow_job(
 ) -> None:
     """Compute the part of a process other than the first in the training of `run_job`; writes nothing.
 
-    `state`: of the first one's checkpoints.
+    `state`: of the first one's checkpoints. Raises one of UNFIT where this process alone meets it.
     """
-    _given(inputs, settings, device, memory_gb=memory_gb).fit(settings, FollowedCheckpoints(state), team)
+    try:
+        given = _given(inputs, settings, device, memory_gb=memory_gb)
+    except UNFIT:
+        team.wait(device)  # the first meets the same, says it and ends this process; or else it comes here, too
+        raise
+    given.fit(settings, FollowedCheckpoints(state), team)
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ def _given(inputs: Inputs, settings: FitSettings, device: torch.device, *, memor
     n_features, zero = data.frames.shape[-1], -data.scaler.mean / data.scaler.std
     model = drawn_model(settings, n_features=n_features, zero=zero)
     if settings.loop.processes > 1:
-        check_divisible(model, settings.model)
+        check_divisible(model, settings.model, padded=int(data.lengths.min()) < int(data.lengths.max()))
     _start(model, inputs, settings, n_features=n_features, zero=zero)
     return _Given(data, model.to(device), train, validation)
 

@@ -95,6 +95,7 @@ def fit(
 
     Raises Diverged if the loss is not finite, and Ended after SIGTERM, when the state is kept.
     """
+    team.wait(data.device)  # until all have loaded what they need
     run = _Run(model, data, settings, weights=weights_of_classes(data, train, settings), team=team)
     history, best = run.resume(checkpoints)
 
@@ -253,10 +254,10 @@ class _Run:
     def resume(self, checkpoints: Checkpoints) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
         """History and best weights so far, after putting model and optimiser where they were; empty: a fresh start."""
         if not self.team.first:
-            self.team.wait()  # the first has looked whether the state is sound
+            self.team.wait(self.data.device)  # the first has looked whether the state is sound
         stored = checkpoints.load()
         if self.team.first:
-            self.team.wait()
+            self.team.wait(self.data.device)
         if stored is None:
             return [], {}
         tensors, record = stored

@@ -61,29 +61,43 @@ class Team:
             return values
         return self.total(torch.from_numpy(values).to(device)).cpu().numpy()
 
-    def wait(self) -> None:
-        """Until all are here."""
+    def wait(self, device: torch.device) -> None:
+        """Until all are here: a sum on the process's `device`. NCCL's own barrier would have to guess the device."""
         if self.size > 1:
-            distributed.barrier()
+            self.total(torch.zeros((), device=device)).item()
 
     def averaging(self, module: nn.Module) -> nn.Module:
-        """The module, its gradients averaged over the processes. What no loss uses gets none, as in one process."""
+        """The module, its gradients averaged over the processes. What no loss uses gets none, as in one process.
+
+        Of three terms or more the sum depends on their order, and that on an element's place in its bucket. Buckets
+        that were made anew after the first steps would not be those that a resumed training begins with, so DDP looks
+        for unused weights in each step, by which the buckets stay. It warns where it finds none: it is given one.
+        """
         if self.size == 1:
             return module
-        # static: a weight is used in every step or in none
-        return DistributedDataParallel(module, forward_sync_buffers=False, static_graph=True)
+        device = next(module.parameters()).device
+        module.register_parameter("in_no_loss", nn.Parameter(torch.zeros((), device=device)))
+        return DistributedDataParallel(module, forward_sync_buffers=False, find_unused_parameters=True)
 
 
 ALONE = Team()
 
 
-def check_divisible(model: nn.Module, name: str) -> None:
-    """Raise SettingsError for a model whose output for a clip depends on the other clips of its batch."""
+def check_divisible(model: nn.Module, name: str, *, padded: bool) -> None:
+    """Raise SettingsError for a model whose output for a clip depends on the other clips of its batch.
+
+    `padded`: whether clips differ in length, so that others decide how far a clip is padded.
+    """
     if getattr(model, "mixes_clips", False):
-        raise SettingsError(
-            f"training.<task>.<length>.processes: above 1, but with model {name} the clips of a batch are not "
-            "independent of each other (normalisation over the batch, or compat.cnn_lstm_batch_axis); set it to 1"
-        )
+        how = "normalisation over the batch, or compat.cnn_lstm_batch_axis"
+    elif padded and getattr(model, "mixes_padded_clips", False):
+        how = "variant: published begins a layer with the last graph of the one below, which may be of padding"
+    else:
+        return
+    raise SettingsError(
+        f"training.<task>.<length>.processes: above 1, but with model {name} the clips of a batch are not "
+        f"independent of each other ({how}); set it to 1"
+    )
 
 
 class SharedDropout(nn.Module):

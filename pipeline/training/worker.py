@@ -12,10 +12,10 @@ from pathlib import Path
 
 from torch import distributed
 
-from pipeline.settings.base import SettingsError, parse_section
+from pipeline.settings.base import parse_section
 from pipeline.settings.training import FitSettings
 from pipeline.training.device import prepare_device
-from pipeline.training.job import Inputs, UnfitData, follow_job
+from pipeline.training.job import UNFIT, Inputs, follow_job
 from pipeline.training.loop import Diverged
 from pipeline.training.processes import READY, join
 from pipeline.training.team import Team
@@ -35,8 +35,10 @@ def main() -> None:
     state = Path(told["state"])
     try:
         follow_job(inputs, settings=settings, state=state, team=team, device=device, memory_gb=told["memory_gb"])
-    except (Diverged, UnfitData, SettingsError):
-        sys.exit(1)  # the first process meets the same, and says it
+    except Diverged:
+        threading.Event().wait()  # the first meets the same, says it and ends this process
+    except UNFIT as error:
+        sys.exit(f"error: process {team.rank + 1} of {team.size}: {error}")
     distributed.destroy_process_group()
 
 

@@ -1,4 +1,4 @@
-"""The second of two processes that compute the cases of test_processes.py; the first is the test itself."""
+"""One of several processes that compute the cases of test_processes.py; the first is the test itself."""
 
 import json
 import sys
@@ -16,17 +16,17 @@ from pipeline.training.team import Team
 CPU = torch.device("cpu")
 
 
-def compute(rank: int, inputs: dict[str, Any], settings: dict[str, Any], state: Path) -> None:
+def compute(team: Team, inputs: dict[str, Any], settings: dict[str, Any], state: str) -> None:
     """This process's part of one training."""
-    team, told = Team(rank, 2), FitSettings.model_validate(settings)
-    follow_job(Inputs.from_json(inputs), settings=told, state=state, team=team, device=CPU, memory_gb=None)
+    told = FitSettings.model_validate(settings)
+    follow_job(Inputs.from_json(inputs), settings=told, state=Path(state), team=team, device=CPU, memory_gb=None)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    folder = Path(sys.argv[1])
-    join(Team(1, 2), str(folder / "meeting"), CPU)
+    folder, team = Path(sys.argv[1]), Team(int(sys.argv[2]), int(sys.argv[3]))
+    join(team, str(folder / "meeting"), CPU)
     for case in json.loads((folder / "cases.json").read_text()):
-        compute(1, case["inputs"], case["settings"], folder / "none")
+        compute(team, **case)
     distributed.destroy_process_group()

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +21,14 @@ from team_partner import CPU
 from torch import Tensor, distributed, nn
 from training_files import Files, fit_settings, make_files
 
-from pipeline.models import densecnn
-from pipeline.settings.base import SettingsError
+from pipeline.models import densecnn, sglc
+from pipeline.settings.base import SettingsError, parse_section
 from pipeline.settings.model_densecnn import ModelSettings
+from pipeline.settings.model_sglc import ModelSettings as SglcSettings
 from pipeline.settings.training import FitSettings
 from pipeline.store import digest_result, read_json, read_table
 from pipeline.training import job, loop
+from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.followed import FollowedCheckpoints
 from pipeline.training.job import Inputs, Outputs, run_job
 from pipeline.training.loop import Fitted
@@ -32,11 +37,15 @@ from pipeline.training.processes import ProcessLost, join
 from pipeline.training.team import ALONE, Draws, Team, check_divisible
 
 ROOT = Path(__file__).parents[2]
-SGLC = {
+SGLC: dict[str, Any] = {
     "variant": "corrected", "adjacency": "learned", "units": 4, "layers": 1, "pretraining_layers": 1,
     "allow_depth_mismatch": False, "ggnn_steps": 1, "learner_units": 5, "heads": 2, "mixing": 0.3,
     "attention_dropout": 0.0, "sparsify": "eps", "edge_threshold": 0.0, "recurrence": "anchored", "support": "all",
     "decoder_tied": True, "regularisers": {"smooth": 0.1, "degree": 0.1, "sparsity": 0.1}, "init": {"gate_bias": 0.0},
+}  # fmt: skip
+PUBLISHED = SGLC | {
+    "variant": "published", "layers": 2, "pretraining_layers": 2,
+    "regularisers": {"smooth": 0.0, "degree": 0.0, "sparsity": 0.0},
 }  # fmt: skip
 FORECAST = {"seen_s": 3, "horizon_s": 2, "weight": 0.5, "loss": "rmse"}
 CASES: dict[str, dict[str, Any]] = {
@@ -80,28 +89,36 @@ def fitted(made: dict[str, Files], tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("team")
     jobs = {case: (inputs_of(made[settings["task"]], settings["graph"]), settings)
             for case in CASES for settings in [told(case)]}  # fmt: skip
-    cases = [{"inputs": inputs.to_json(), "settings": settings} for inputs, settings in jobs.values()]
+    cases = [{"inputs": inputs.to_json(), "settings": settings, "state": "none"} for inputs, settings in jobs.values()]
+    with partners(folder, cases, size=2) as team:
+        return {case: trained(inputs, settings, team) for case, (inputs, settings) in jobs.items()}
+
+
+@contextmanager
+def partners(folder: Path, cases: list[dict[str, Any]], *, size: int) -> Iterator[Team]:
+    """The other processes of a team, which compute all `cases` with this one, its first."""
     (folder / "cases.json").write_text(json.dumps(cases))
     path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-    partner = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("team_partner.py")), str(folder)],
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    command = [sys.executable, str(Path(__file__).with_name("team_partner.py")), str(folder)]
+    others = [
+        subprocess.Popen([*command, str(rank), str(size)], env={**os.environ, "PYTHONPATH": path})
+        for rank in range(1, size)
+    ]
     try:
-        join(Team(0, 2), str(folder / "meeting"), CPU)
-        made_by_two = {case: trained(inputs, settings, Team(0, 2)) for case, (inputs, settings) in jobs.items()}
+        join(Team(0, size), str(folder / "meeting"), CPU)
+        yield Team(0, size)
         distributed.destroy_process_group()
-        assert partner.wait(timeout=60) == 0
+        assert [other.wait(timeout=60) for other in others] == [0] * len(others)
     finally:
-        partner.kill()
-        partner.wait()
-    return made_by_two
+        for other in others:
+            other.kill()
+            other.wait()
 
 
-def trained(inputs: Inputs, settings: dict[str, Any], team: Team) -> Fitted:
+def trained(inputs: Inputs, settings: dict[str, Any], team: Team, checkpoints: Checkpoints | None = None) -> Fitted:
     fit = FitSettings.model_validate(settings)
     given = job._given(inputs, fit, CPU, memory_gb=None)
-    return given.fit(fit, FollowedCheckpoints(Path("none")), team)
+    return given.fit(fit, checkpoints or FollowedCheckpoints(Path("none")), team)
 
 
 def assert_near(ours: Fitted, expected: Fitted) -> None:
@@ -120,6 +137,34 @@ def test_two_processes_train_what_one_does(made: dict[str, Files], fitted: dict[
     ).model.state_dict()
     moved = max(float((expected.weights[name] - value).abs().max()) for name, value in start.items())
     assert moved > 2e-3  # far more than what is let pass
+
+
+class AfterOne(Checkpoints):
+    """Keeps the state after the first epoch, too."""
+
+    def save(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+        super().save(tensors, record)
+        if len(record["history"]) == 1:
+            shutil.copyfile(self.state, self.folder / "after_one.safetensors")
+
+
+def test_three_processes_go_on_to_the_same_bits(
+    made: dict[str, Files], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A sum of three depends on their order, and that, were buckets made anew, on how many steps went before."""
+    inputs, settings = inputs_of(made["detection"], "distance"), told("detection with dropout")
+    with AfterOne(tmp_path, {"whole": True}) as whole, Checkpoints(tmp_path, {"whole": False}) as second:
+        second.state = whole.folder / "after_one.safetensors"
+        states = ["none", str(second.state)]
+        cases = [{"inputs": inputs.to_json(), "settings": settings, "state": state} for state in states]
+        with partners(tmp_path, cases, size=3) as team:
+            expected = trained(inputs, settings, team, whole)
+            ours = trained(inputs, settings, team, second)
+    assert [sitting["from_epoch"] for sitting in second.sittings] == [0, 1]
+    for name, value in expected.weights.items():
+        assert torch.equal(ours.weights[name], value), name
+    pd.testing.assert_frame_equal(ours.history, expected.history, check_exact=True)
+    assert "Warning" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -155,7 +200,34 @@ def test_a_model_that_mixes_the_clips_of_a_batch_is_refused() -> None:
         n_features=100, n_classes=1, n_nodes=4, length_s=12,
     )  # fmt: skip
     with pytest.raises(SettingsError, match=r"processes: above 1, but with model densecnn"):
-        check_divisible(model, "densecnn")
+        check_divisible(model, "densecnn", padded=False)
+
+
+def sglc_model(**changes: Any) -> nn.Module:
+    return sglc.classifier(
+        parse_section(SglcSettings, PUBLISHED | changes),
+        n_features=6, n_classes=2, n_supports=1, dropout=0.0, n_nodes=19, length_s=5,
+    )  # fmt: skip
+
+
+def test_sglc_as_published_is_refused_where_others_decide_how_far_a_clip_is_padded() -> None:
+    torch.manual_seed(0)
+    model, x, supports = sglc_model().eval(), torch.randn(1, 5, 19, 6), torch.rand(1, 19, 19)
+    alone, beside_a_longer_one = (model(x[:, :t], torch.tensor([3]), supports) for t in (3, 5))
+    assert not torch.equal(alone, beside_a_longer_one)
+    with pytest.raises(SettingsError, match=r"processes: above 1, but with model sglc .*variant: published"):
+        check_divisible(model, "sglc", padded=True)
+    check_divisible(model, "sglc", padded=False)  # clips of one length are never padded
+    for same in ({"layers": 1, "pretraining_layers": 1}, {"variant": "corrected"}):
+        check_divisible(sglc_model(**same), "sglc", padded=True)
+
+
+def test_a_job_whose_clips_differ_in_length_is_refused(made: dict[str, Files]) -> None:
+    settings = told("SGLC")
+    settings["options"], settings["loop"]["processes"] = PUBLISHED, 2
+    inputs = inputs_of(made["classification"], "correlation")
+    with pytest.raises(SettingsError, match="variant: published"):
+        job._given(inputs, FitSettings.model_validate(settings), CPU, memory_gb=None)
 
 
 def test_memory_and_processes_of_a_job(made: dict[str, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
