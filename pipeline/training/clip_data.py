@@ -189,8 +189,8 @@ def load_clips(
     standard = Scaler(scaler["mean"], scaler["std"])
     supports = _read_graphs(graphs, tables, settings, device)
     left = math.inf if memory_gb is None else memory_gb * GB - supports.nbytes
-    frames, ahead = _frames(features, standard, settings, device, left=left)
-    first, first_target = _first_rows(features, tables)
+    first, first_target, shape = _first_rows(features, tables)
+    frames, ahead = _frames(features, shape, standard, settings, device, left=left)
     table = pd.concat(tables, ignore_index=True)
     return ClipData(
         table=table,
@@ -209,18 +209,24 @@ def load_clips(
 
 
 def _frames(
-    paths: Sequence[Path], scaler: Scaler, settings: FitSettings, device: torch.device, *, left: float
+    paths: Sequence[Path],
+    shape: tuple[int, ...],
+    scaler: Scaler,
+    settings: FitSettings,
+    device: torch.device,
+    *,
+    left: float,
 ) -> tuple[Frames, int | None]:
     """The frames, on the device, in memory of the host or streamed; bytes to read ahead of the last.
 
-    `left`: bytes of host memory that they may take.
+    `shape` (rows, n, f): of all stores below one another. `left`: bytes of host memory that they may take.
     """
-    size = frames_bytes(paths)
+    size = frames_bytes(shape)
     floor = float(np.log(settings.features.floor_amplitude)) + FLOOR_MARGIN
     if device.type != "cpu" and fits_on(device, size):
-        return resident_frames(paths, scaler, floor=floor, home=device), None
+        return resident_frames(paths, shape, scaler, floor=floor, home=device), None
     if size <= left:
-        return resident_frames(paths, scaler, floor=floor, home=torch.device("cpu")), None
+        return resident_frames(paths, shape, scaler, floor=floor, home=torch.device("cpu")), None
     LOGGER.info("frames take %.3g GB, %.3g are left of device.memory_gb: streamed", size / GB, left / GB)
     return streamed_frames(paths, scaler, floor=floor), max(0, int(left))
 
@@ -231,16 +237,17 @@ def _labels(table: pd.DataFrame, task: Task, scheme: str) -> np.ndarray:
     return table["label"].to_numpy(dtype=np.int64, copy=True)
 
 
-def _first_rows(paths: Sequence[Path], tables: Sequence[pd.DataFrame]) -> tuple[Tensor, Tensor]:
-    """Rows (clips,) of all stores below one another at which the clips and, pre-training, their targets begin."""
-    first, first_target, above = [], [], 0
+def _first_rows(paths: Sequence[Path], tables: Sequence[pd.DataFrame]) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Rows (clips,) of all stores below one another at which the clips and, pre-training, their targets begin; and
+    the stores' shape (rows, n, f)."""
+    first, first_target, above, row_shape = [], [], 0, tuple[int, ...]()
     for path, table in zip(paths, tables, strict=True):
         with reading_frames(path) as store:
             rows = store.rows(table["item"], table["frame"]) + above
-            above += store.frames.shape[0]
+            above, row_shape = above + store.frames.shape[0], store.frames.shape[1:]
         first.append(rows)
         first_target.append(rows + np.where(table["target_frame"] >= 0, table["target_frame"] - table["frame"], 0))
-    return torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(first_target))
+    return torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(first_target)), (above, *row_shape)
 
 
 def _read_graphs(

@@ -143,16 +143,19 @@ def row_bytes(frames: Frames) -> int:
     return 4 * int(np.prod(frames.shape[1:]))
 
 
-def frames_bytes(paths: Sequence[Path]) -> int:
-    """What all frames of the stores take in memory."""
-    shapes = [FrameRows(path).shape for path in paths]
-    return 4 * sum(int(np.prod(shape)) for shape in shapes)
+def frames_bytes(shape: tuple[int, ...]) -> int:
+    """What frames of `shape` (rows, n, f) take in memory."""
+    return 4 * int(np.prod(shape))
 
 
-def resident_frames(paths: Sequence[Path], scaler: Scaler, *, floor: float, home: torch.device) -> Resident:
-    """Read all frames to `home`, block by block: on a GPU the host holds no more than one."""
-    shapes = [FrameRows(path).shape for path in paths]
-    values = torch.empty(sum(shape[0] for shape in shapes) + 1, *shapes[0][1:], device=home)
+def resident_frames(
+    paths: Sequence[Path], shape: tuple[int, ...], scaler: Scaler, *, floor: float, home: torch.device
+) -> Resident:
+    """Read all frames to `home`, block by block: on a GPU the host holds no more than one.
+
+    `shape` (rows, n, f): of all stores below one another.
+    """
+    values = torch.empty(shape[0] + 1, *shape[1:], device=home)
     values[-1] = 0.0
     done, has_floor = 0, False
     for block in _blocks(paths):
@@ -164,10 +167,10 @@ def resident_frames(paths: Sequence[Path], scaler: Scaler, *, floor: float, home
 
 def streamed_frames(paths: Sequence[Path], scaler: Scaler, *, floor: float) -> Streamed:
     """Frames that are read when they are wanted; all of them are looked at once, which finds damage beforehand."""
-    has_floor = False
+    stores, has_floor = [FrameRows(path) for path in paths], False
     for block in _blocks(paths):
         has_floor = has_floor or bool((block <= floor).any())
-    return Streamed([FrameRows(path) for path in paths], scaler, has_floor)
+    return Streamed(stores, scaler, has_floor)
 
 
 def _blocks(paths: Sequence[Path]) -> Iterator[np.ndarray]:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from training_files import MEAN, STD, F, Files, N, fit_settings, make_files
 
+from pipeline.features import _frame_rows, _frame_store
 from pipeline.features._frame_rows import FrameRows
 from pipeline.features._frame_store import reading_frames, write_frames
 from pipeline.sealing import DamagedFile
 from pipeline.settings.base import SettingsError
 from pipeline.settings.training import FitSettings
-from pipeline.store import read_json
+from pipeline.store import read_json, reading_store, writing_store
 from pipeline.training import augment
 from pipeline.training.clip_data import GB, Batch, ClipData, Part, load_clips
 from pipeline.training.frames import Held, Resident, Scaler, Streamed, merged, resident_frames, streamed_frames
@@ -168,7 +169,7 @@ def test_streamed_rows_cross_stores_and_are_standardised_alike(tmp_path: Path) -
     parts = [rng.normal(MEAN, STD, (rows, 3, 2)).astype(np.float32) for rows in (5, 1, 7)]
     paths = [write_rows(tmp_path / f"{k}.zarr.zip", part) for k, part in enumerate(parts)]
     scaler = Scaler(MEAN, STD)
-    whole = resident_frames(paths, scaler, floor=-10.0, home=CPU)
+    whole = resident_frames(paths, (13, 3, 2), scaler, floor=-10.0, home=CPU)
     streamed = streamed_frames(paths, scaler, floor=-10.0)
     assert (whole.has_floor, streamed.has_floor) == (False, False)
     assert streamed_frames(paths, scaler, floor=float(parts[2].min())).has_floor
@@ -180,6 +181,38 @@ def test_streamed_rows_cross_stores_and_are_standardised_alike(tmp_path: Path) -
         assert torch.equal(held.values[held.at(rows)], whole.values[rows])
     assert (held.values[-1] == 0).all()
     assert (whole.values[-1] == 0).all()
+
+
+@pytest.mark.parametrize(("memory_gb", "opened"), [(None, 2), (LIMIT_GB, 3)])
+def test_a_store_is_opened_once_for_its_table_once_for_its_frames_once_for_places_of_rows(
+    made: tuple[str, Files], monkeypatch: pytest.MonkeyPatch, memory_gb: float | None, opened: int
+) -> None:
+    calls: list[Path] = []
+
+    def counted(path: Path) -> Any:
+        calls.append(path)
+        return reading_store(path)
+
+    for module in (_frame_rows, _frame_store):
+        monkeypatch.setattr(module, "reading_store", counted)
+    load(*made, "distance", memory_gb)
+    assert sorted(calls) == sorted(made[1].features[:3] * opened)
+
+
+def test_compressed_frames_can_be_held_in_memory_not_streamed(made: tuple[str, Files], tmp_path: Path) -> None:
+    task, files = made
+    packed = [tmp_path / path.name for path in files.features]
+    for path, new in zip(files.features, packed, strict=True):
+        with reading_store(path) as old, writing_store(new, dict(old.attrs)) as group:
+            frames: Any = old["frames"]
+            group.create_array("frames", shape=frames.shape, chunks=(7, 5, 2), dtype="float32")[...] = frames[...]
+    other = Files(packed, files.clips, files.distance, files.correlation, files.scaler)
+    ours, expected = load(task, other, "distance", None).frames, load(task, files, "distance", None).frames
+    assert isinstance(ours, Resident)
+    assert isinstance(expected, Resident)
+    assert torch.equal(ours.values, expected.values)
+    with pytest.raises(DamagedFile, match="not stored as plain rows"):
+        load(task, other, "distance", LIMIT_GB)
 
 
 def test_merged_spans_cover_just_the_rows_that_are_wanted() -> None:
