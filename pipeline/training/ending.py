@@ -1,7 +1,8 @@
 """SIGTERM during a training: the scheduler takes the machine back (time limit, preemption, scancel).
 
 The signal is noted, and the training ends itself at a moment at which its state is kept. SLURM gives KillWait seconds
-(30 by default) between SIGTERM and SIGKILL; a training of which one step, or one batch of validation, takes longer loses what came after its last state.
+(30 by default) between SIGTERM and SIGKILL; a training of which one step, or one batch of validation, takes longer
+loses what came after its last state.
 """
 
 import signal

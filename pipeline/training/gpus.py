@@ -10,9 +10,13 @@ import fcntl
 import logging
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from pipeline.locks import locked
 
 LOGGER = logging.getLogger("ictograph")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -27,9 +31,12 @@ def visible_gpus(count: int) -> list[str]:
 
 
 def lock_folder() -> Path:
-    """Locks of this user's jobs; within a SLURM job only of that job's, as GPUs are numbered anew in each."""
-    inside = os.environ.get("SLURM_JOB_ID", "")
-    return Path(tempfile.gettempdir()) / "-".join(filter(None, ["ictograph-gpus", str(os.getuid()), inside]))
+    """Locks of this user's jobs on this machine, since nodes may share the folder for temporary files.
+
+    Within a SLURM job only of that job's, as GPUs are numbered anew in each.
+    """
+    parts = ["ictograph-gpus", str(os.getuid()), socket.gethostname(), os.environ.get("SLURM_JOB_ID", "")]
+    return Path(tempfile.gettempdir()) / "-".join(filter(None, parts))
 
 
 def choose(gpus: Sequence[str], count: int, *, alone: bool, folder: Path) -> list[str]:
@@ -69,9 +76,9 @@ def _lock(folder: Path, gpu: str) -> int | None:
     except OSError as error:
         LOGGER.warning("%s: no lock on GPU %s (%s); others may compute there, too", folder, gpu, error.strerror)
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
+    with suppress(BlockingIOError):
+        if locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return handle
+        LOGGER.warning("%s: no locks here, none on GPU %s; others may compute there, too", folder, gpu)
+    os.close(handle)
+    return None

@@ -101,8 +101,8 @@ def _groups(patients: pd.Series, labels: np.ndarray) -> Iterator[np.ndarray]:
 def epoch_order(n_clips: int, rng: np.random.Generator, *, block: int = BLOCK, window: int = WINDOW) -> np.ndarray:
     """An order of `n_clips`: blocks of neighbours shuffled, then the clips within each window of blocks.
 
-    A reader that streams from the store holds one window at a time and gives the very same order; up to block x window
-    clips it is a plain shuffle.
+    A reader that streams finds most of a group's clips near each other in the file. Up to block x window clips it is a
+    plain shuffle.
     """
     blocks = np.array_split(np.arange(n_clips), max(1, -(-n_clips // block)))
     blocks = [blocks[k] for k in rng.permutation(len(blocks))]

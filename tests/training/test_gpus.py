@@ -1,7 +1,11 @@
 """Jobs of one machine spread over the GPUs that they may use; made-up GPUs, real processes."""
 
+import errno
+import fcntl
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +109,28 @@ def test_jobs_of_a_slurm_job_have_locks_of_their_own(monkeypatch: pytest.MonkeyP
     outside = lock_folder()
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     assert lock_folder() != outside
-    assert lock_folder().name == f"ictograph-gpus-{os.getuid()}-17"
+    assert lock_folder().name == f"ictograph-gpus-{os.getuid()}-{socket.gethostname()}-17"
+
+
+def test_nodes_that_share_their_temporary_folder_share_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = lock_folder()
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-node")
+    assert lock_folder() != here
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_folder_without_locks_costs_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def none_here(handle: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none_here)
+    before = len(os.listdir("/proc/self/fd"))
+    with caplog.at_level(logging.WARNING, logger="ictograph"):
+        assert len(set(choose(["0", "1", "2"], 2, alone=True, folder=tmp_path))) == 2
+    assert "no locks here, none on GPU 0; others may compute there, too" in caplog.text
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 class Chosen(BaseException):
