@@ -18,20 +18,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from workflow.lib.orphans import client
+
 SCRIPT = Path(__file__).with_name("slurm-up.sh")
 KEEP = "ICTOGRAPH_SLURM_KEEP"  # set: the cluster stays up after the tests
 BUSY = Path(tempfile.gettempdir()) / "ictograph-slurm.lock"
 CONFIGURATION = Path(os.environ.get("SLURM_LAB_CONF", "/etc/slurm")) / "slurm.conf"
-CONFIGLESS = Path(
-    "/run/slurm/conf"
-)  # where slurmd keeps what it was sent, on nodes without a configuration of their own
+CONFIGLESS = Path("/run/slurm/conf")  # what slurmd was sent, on nodes without a configuration of their own
 # The daemons and clients that slurm-up.sh installs, one of each package.
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "slurmdbd", "mariadbd", "mariadb")
 ACCOUNTED = (
     "JobID", "Comment", "Partition", "AllocTRES", "State", "ExitCode", "ElapsedRaw", "MaxRSS", "NodeList", "Submit",
     "End",
 )  # fmt: skip
-CLIENT_TIMEOUT_S = 20  # SLURM's clients retry for minutes when a daemon is away
 
 
 class ClusterError(Exception):
@@ -118,17 +117,6 @@ def mend() -> None:
     except ClusterError as error:
         warnings.warn(f"the cluster was not whole, and is mended:\n{error}", stacklevel=2)
         control("up")
-
-
-def client(*words: str) -> str:
-    """What a client of SLURM prints (`scancel 7`, `scontrol show job 7`); raises ClusterError."""
-    try:
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise ClusterError(f"{' '.join(words)}: no answer within {CLIENT_TIMEOUT_S} s") from None
-    if answer.returncode:
-        raise ClusterError(f"{' '.join(words)} ended with {answer.returncode}: {answer.stderr.strip()}")
-    return answer.stdout
 
 
 def sacct(name: str = "", *, since: str = "now-1days") -> list[SlurmJob]:

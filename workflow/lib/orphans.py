@@ -99,7 +99,7 @@ def _cancel(jobs: list[str], names: list[str]) -> None:
     problem, left = "", jobs
     deadline = time.monotonic() + ENDED_WITHIN_S
     try:
-        _client("scancel", *jobs)
+        client("scancel", *jobs)
     except OSError as error:
         problem = f" ({error})"
     while left and time.monotonic() < deadline:
@@ -158,7 +158,7 @@ def _patiently(*options: str, about: str) -> list[str]:
     deadline = time.monotonic() + ENDED_WITHIN_S
     while True:
         try:
-            return _client("squeue", "--noheader", *options).split()
+            return client("squeue", "--noheader", *options).split()
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -177,18 +177,19 @@ def _jobs(names: list[str]) -> list[str]:
 
 def _queued(names: list[str]) -> list[str]:
     """The same, asked once. Raises OSError."""
-    return _client("squeue", "--noheader", *_of_runs(names)).split()
+    return client("squeue", "--noheader", *_of_runs(names)).split()
 
 
 def _of_runs(names: list[str]) -> list[str]:
     return ["--name", ",".join(names), "--format", "%i"]
 
 
-def _client(*words: str) -> str:
+def client(*words: str) -> str:
+    """What a client of SLURM prints (`squeue --me`). Raises OSError with its message, or where it gives no answer."""
     try:
         answer = subprocess.run(words, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise OSError(f"{words[0]} gave no answer within {CLIENT_TIMEOUT_S} s") from None
+        raise OSError(f"{' '.join(words)} gave no answer within {CLIENT_TIMEOUT_S} s") from None
     if answer.returncode:
-        raise OSError(f"{words[0]}: {answer.stderr.strip()}")
+        raise OSError(f"{' '.join(words)}: {answer.stderr.strip()}")
     return answer.stdout
