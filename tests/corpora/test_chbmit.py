@@ -421,10 +421,10 @@ def test_any_files_give_events_nothing_or_a_typed_error(tmp_path_factory, lines,
 
 
 def test_a_line_of_a_megabyte_costs_no_time(tmp_path):
-    begin = time.perf_counter()
+    begin = time.thread_time()
     text = block("chb05_06.edf", [(400, 520)]) + "File Name: chb05_07.edf\n"
     for line in ("Seizure" + " " * 10**6, "Seizure" + "1" * 10**6, "Number of" + " " * 10**6):
         assert spans(read(tmp_path, summary=text + line)[0]) == [(400, 520)]
         with pytest.raises(Rejected) if line.startswith("Seizure") else nullcontext():
             read(tmp_path, summary=block("chb05_06.edf", [(400, 520)]) + line)
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5

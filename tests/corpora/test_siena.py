@@ -365,7 +365,7 @@ def test_any_list_gives_events_nothing_or_a_typed_error(tmp_path_factory, words,
 
 
 def test_a_line_of_a_megabyte_costs_no_time(tmp_path):
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for line in (b"Seizure" + b" " * 10**6, b"time " * 200_000, b"Registration start time" + b" " * 10**6):
         assert read(tmp_path, TEXT.format(name="PN00-1.edf").encode() + line)[0] == [(1143, 1213)]
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5

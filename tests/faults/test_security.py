@@ -129,10 +129,10 @@ def test_row24_hostile_configuration_files(tmp_path, kind):
     text, match = HOSTILE[kind]
     trace, path = tmp_path / "trace", tmp_path / "config.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.replace("TRACE", str(trace)).encode())
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(SettingsError, match=match):
         check_config_file(path)
-    assert time.perf_counter() - begin < 5
+    assert time.thread_time() - begin < 5
     assert not trace.exists()
 
 

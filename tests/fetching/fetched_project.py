@@ -1,5 +1,6 @@
 """The project that the tests of the fetch serve, and what they do to fetch it."""
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from tests.fetching.hostile_server import Site
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 SIZE = 3 << 20  # of the recordings of the tests: a few blocks, and more than one step of progress
+HELD_S = 120.0  # how long a silent server holds a connection that nobody closes
 
 
 def noise(seed: int, size: int = SIZE) -> bytes:
@@ -52,14 +54,16 @@ def start_process(site: Site, target: Path, *, stderr: int) -> subprocess.Popen:
 
 
 def stall_after(n_bytes: int):
-    """Send so many bytes, then nothing until the other side is gone."""
+    """Send so many bytes, then nothing until the other side is gone, or for `HELD_S`."""
 
     def fault(handler, path):
         handler.send_response(200)
         handler.send_header("Content-Length", str(SIZE))
         handler.end_headers()
         handler.send(handler.server.site.content[path][:n_bytes], path)
-        time.sleep(3)
+        handler.connection.settimeout(HELD_S)
+        with contextlib.suppress(OSError):
+            handler.connection.recv(1)
         handler.cut()
         return True
 
@@ -67,7 +71,8 @@ def stall_after(n_bytes: int):
 
 
 def wait_for_part(folder: Path, size: int) -> Path:
-    for _ in range(600):
+    deadline = time.monotonic() + HELD_S
+    while time.monotonic() < deadline:
         parts = list(folder.glob("*.part")) if folder.exists() else []
         if parts and parts[0].stat().st_size >= size:
             return parts[0]

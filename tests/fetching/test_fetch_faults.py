@@ -224,7 +224,7 @@ def test_a_slow_or_silent_server_is_given_up_and_asked_again(site, target, comma
     site.faults[f"/{name}"] = [fault]
     begun = time.monotonic()
     assert fetched(site, target, command, "--only", name, "--timeout", 0.4).status == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60  # as dripped, 40 h
     in_place(target, {name: RECORDINGS[name]})
 
 

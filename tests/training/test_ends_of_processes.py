@@ -63,7 +63,7 @@ def test_the_first_takes_the_other_with_it(
         _, lines = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == status, lines
     assert "Traceback" not in lines
-    psutil.wait_procs([other], timeout=10)
+    psutil.wait_procs([other], timeout=PATIENCE_S)
     assert not other.is_running() or other.status() == psutil.STATUS_ZOMBIE  # where pid 1 does not reap
     assert not (tmp_path / "model.safetensors").exists()
     again = subprocess.run(command(files, tmp_path), cwd=ROOT, env=environment(), capture_output=True, text=True)

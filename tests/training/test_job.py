@@ -199,7 +199,7 @@ def test_second_process_waits_for_the_first(tmp_path: Path) -> None:
         assert seen == []
         seen.append("first")
         job.clear()
-    other.join(timeout=10)
+    other.join(timeout=60)
     assert seen == ["first", "second"]
     with Checkpoints(tmp_path, {"job": 2}) as free:  # another job never waits
         descriptor = os.open(free.folder / "lock", os.O_RDWR)
@@ -223,7 +223,7 @@ def test_sigkill_of_the_stage_and_a_second_run_equal_one_run(detection: Files, t
     command = stage(detection, tmp_path / "killed", settings)
     killed = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     state = tmp_path / "killed/keep"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(state.glob("*/state.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)

@@ -142,11 +142,11 @@ def test_sigterm_of_the_stage_keeps_the_step_that_it_met(sets: dict[str, Files],
     settings = fit_settings(epochs=60, patience=60, batch=4)
     command, environment = stage(sets["detection"], tmp_path, settings), {**os.environ, "SLURM_JOB_ID": "71"}
     told = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(tmp_path.glob("keep/*/state.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.02)
     told.send_signal(signal.SIGTERM)
-    _, lines = told.communicate(timeout=60)
+    _, lines = told.communicate(timeout=120)
     assert told.returncode == STATUS, lines
     assert "told to end (SIGTERM)" in lines
     assert not (tmp_path / "model.safetensors").exists()

@@ -68,7 +68,7 @@ def test_it_waits_in_silence_for_a_first_that_is_slow(
             other.wait(timeout=LOADED_S)
         assert other.stdin is not None
         other.stdin.close()  # the first has said what was wrong, and is gone
-        other.wait(timeout=5)
+        other.wait(timeout=60)
     assert capfd.readouterr().err == ""
 
 
@@ -77,7 +77,7 @@ def test_it_says_in_a_line_what_it_meets_alone(
 ) -> None:
     with second_of_two(damaged, tmp_path) as other:
         Team(0, 2).wait(CPU)  # the first has loaded everything
-        assert other.wait(timeout=30) == 1
+        assert other.wait(timeout=60) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: process 2 of 2: ")
     assert "short.zarr.zip: damaged" in line
