@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -20,5 +19,4 @@ settings.load_profile("same")
 def _same_random_streams() -> None:
     """A test that draws from a global stream draws the same, whatever ran before it."""
     random.seed(0)
-    np.random.seed(0)
     torch.manual_seed(0)

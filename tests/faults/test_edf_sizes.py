@@ -23,7 +23,7 @@ def small(records=10, per_record=16, channels=3):
 
 
 def rejected(path, *, header_bytes=HEADER_BYTES):
-    """Code by which the file is refused: within 50 ms of this thread (best of three) and the size of the header and 1 MB."""
+    """Code by which the file is refused: within 50 ms of computing (best of three), the size of the header and 1 MB."""
     times = []
     for _ in range(3):
         begin = time.thread_time()
