@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from torch import distributed
@@ -20,6 +21,8 @@ from pipeline.training.loop import Diverged
 from pipeline.training.processes import READY, join
 from pipeline.training.team import Team
 
+FAREWELL_S = 10.0
+
 
 def main() -> None:
     """Compute this process's part of the training until it ends."""
@@ -30,16 +33,19 @@ def main() -> None:
     team, settings = Team(told["rank"], told["size"]), parse_section(FitSettings, told["settings"])
     device = prepare_device(settings.device, rank=team.rank)
     print(READY, end="", flush=True)
-    join(team, told["meeting"], device)
     inputs = Inputs.from_json(told["inputs"])
     state = Path(told["state"])
     try:
+        join(team, told["meeting"], device)
         follow_job(inputs, settings=settings, state=state, team=team, device=device, memory_gb=told["memory_gb"])
+        distributed.destroy_process_group()
     except Diverged:
         threading.Event().wait()  # the first meets the same, says it and ends this process
     except UNFIT as error:
         sys.exit(f"error: process {team.rank + 1} of {team.size}: {error}")
-    distributed.destroy_process_group()
+    except RuntimeError:  # also what torch raises where the connection to a first that was killed breaks
+        time.sleep(FAREWELL_S)  # the end of the input, which ends this process without a word, may come after it
+        raise
 
 
 def _end_with_the_first() -> None:

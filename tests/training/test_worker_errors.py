@@ -57,7 +57,8 @@ def second_of_two(inputs: Inputs, folder: Path) -> Iterator[subprocess.Popen[str
     finally:
         process.kill()
         process.wait()
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def test_it_waits_in_silence_for_a_first_that_is_slow(
@@ -68,6 +69,20 @@ def test_it_waits_in_silence_for_a_first_that_is_slow(
             other.wait(timeout=LOADED_S)
         assert other.stdin is not None
         other.stdin.close()  # the first has said what was wrong, and is gone
+        other.wait(timeout=60)
+    assert capfd.readouterr().err == ""
+
+
+def test_it_ends_in_silence_where_the_connection_breaks_before_the_input_ends(
+    damaged: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a first that is killed, the kernel closes one after the other."""
+    with second_of_two(damaged, tmp_path) as other:
+        distributed.destroy_process_group()
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=LOADED_S)
+        assert other.stdin is not None
+        other.stdin.close()
         other.wait(timeout=60)
     assert capfd.readouterr().err == ""
 
