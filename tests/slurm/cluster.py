@@ -176,6 +176,11 @@ def table(jobs: list[SlurmJob]) -> str:
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in [head, *lines])
 
 
+def last_states(jobs: list[SlurmJob]) -> set[str]:
+    """How all ended: of a job that was submitted again, the last time."""
+    return set({(job.rule, job.wildcards): job.state for job in jobs}.values())
+
+
 @contextmanager
 def exclusive() -> Iterator[None]:
     """Hold the machine's one cluster; waits for whoever has it. The kernel drops the lock with the process."""

@@ -33,7 +33,7 @@ def slurm() -> Iterator[None]:
 
 def _bring_up() -> None:
     try:
-        cluster.control("up")
+        cluster.control("up", timeout_s=1200)  # a slow mirror, a slow disk
     except cluster.ClusterError as error:
         if "FAILED: apt-get" not in str(error):
             raise

@@ -10,6 +10,7 @@
 #   slurm-up.sh selftest    one cpu job, one gpu job, one wrong request; exit 0 only if as expected
 #   slurm-up.sh kill-node N   SIGKILL slurmd of virtual node N and its running steps (fault injection)
 #   slurm-up.sh start-node N  start slurmd of virtual node N again
+#   slurm-up.sh kill-controller   SIGKILL slurmctld; `up` starts it again
 #
 # What comes up (everything on 127.0.0.1):
 #   munged -> mariadbd (unix socket only) -> slurmdbd -> slurmctld -> slurmd x N
@@ -37,7 +38,7 @@ GPUS=${SLURM_LAB_GPUS:-1}; PORT=${SLURM_LAB_PORT:-16817}
 CONTAIN=${SLURM_LAB_CONTAIN:-linuxproc}
 CONF=${SLURM_LAB_CONF:-/etc/slurm}
 MARK="# written by slurm-up.sh"             # only files with this first line are overwritten
-export SLURM_CONF=$CONF/slurm.conf
+export SLURM_CONF=$CONF/slurm.conf PATH=$PATH:/usr/sbin:/sbin
 RUN=$LAB/run LOG=$LAB/log
 NODES=(); for i in $(seq 1 "$CPUN"); do NODES+=("c$i"); done; NODES+=(g1)
 
@@ -69,7 +70,8 @@ stop() {
   alive "$1" "$2" || { rm -f "$1"; return 0; }
   local p n=100; p=$(cat "$1"); kill "$p" 2>/dev/null || true
   while alive "$1" "$2" && (( n-- > 0 )); do sleep 0.1; done
-  ! alive "$1" "$2" || kill -9 "$p" 2>/dev/null || true
+  ! alive "$1" "$2" || { kill -9 "$p" 2>/dev/null || true; n=100; }
+  while alive "$1" "$2" && (( n-- > 0 )); do sleep 0.1; done
   rm -f "$1"; say "stopped $2 ($p)"
 }
 
@@ -147,9 +149,10 @@ configure() {
 	AccountingStoragePort=$((PORT + 2))
 	AccountingStorageTRES=gres/gpu
 	AccountingStoreFlags=job_comment
-	# fast reactions, for tests: dead node noticed in ~10 s, TERM->KILL 2 s, terminated jobs
-	# stay in squeue for 600 s (longer than the 180 s that snakemake may wait between two looks)
-	SlurmdTimeout=10
+	# fast reactions, for tests: dead node noticed in ~30 s (a busy machine starves a live one for 10), TERM->KILL 2 s,
+	# terminated jobs stay in squeue for 600 s (longer than the 180 s that snakemake may wait between two looks)
+	SlurmdTimeout=30
+	MessageTimeout=20
 	SlurmctldTimeout=10
 	KillWait=2
 	MinJobAge=600
@@ -277,12 +280,14 @@ start_node() {
 }
 
 node_ok() { sinfo -h -N -n "$1" -o %T | grep -Eqx 'idle|mixed|allocated'; }
+# a node whose step would not end is drained, and stays so until someone says that it is well
+resume() { case $(sinfo -h -N -n "$1" -o %T) in drain*) say "node $1 was drained"; scontrol update "NodeName=$1" State=RESUME ;; esac; }
 all_ok()  { local n; for n in "${NODES[@]}"; do node_ok "$n" || return 1; done; }
 
 up() {
   [ "$(id -u)" = 0 ] || die "run as root"
   install_pkgs; configure; start_munge; start_db; start_dbd; start_ctld
-  local n; for n in "${NODES[@]}"; do start_node "$n"; done
+  local n; for n in "${NODES[@]}"; do start_node "$n"; resume "$n"; done
   wait_for 60 nodes all_ok
   say "nodes up: $(sinfo -h -o '%P=%N(%T,%G)' | tr '\n' ' ')"
   [ "$(timeout 60 srun -p cpu -n1 -t1 hostname)" = "$(hostname)" ] || die "first srun"
@@ -316,6 +321,11 @@ kill_node() {
   say "node $1 killed"
 }
 
+kill_controller() {
+  if alive "$LAB/run-slurm/slurmctld.pid" slurmctld; then kill -9 "$(cat "$LAB/run-slurm/slurmctld.pid")"; fi
+  say "slurmctld killed"
+}
+
 down() {
   if alive "$LAB/run-slurm/slurmctld.pid" slurmctld; then
     timeout 5 scancel --user=root 2>/dev/null || true
@@ -334,7 +344,8 @@ wipe() {
   for f in slurm.conf gres.conf cgroup.conf slurmdbd.conf; do
     head -1 "$CONF/$f" 2>/dev/null | grep -qF "$MARK" && rm -f "$CONF/$f"
   done
-  rm -rf "${LAB:?}"; say "wiped $LAB"
+  rm -rf "${LAB:?}" 2>/dev/null || { sleep 2; rm -rf "${LAB:?}"; }   # a writer that was just about to end
+  say "wiped $LAB"
 }
 
 status() {
@@ -371,6 +382,7 @@ done
 
 case ${1:-up} in
   up) up ;; down) down ;; wipe) wipe ;; status) status ;; selftest) selftest ;;
+  kill-controller) kill_controller ;;
   kill-node) kill_node "${2:?node}" ;; start-node) start_node "${2:?node}"; wait_for 30 "$2" node_ok "$2"; say "node $2 up" ;;
-  *) sed -n '2,12p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,13p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,15 @@ class SlurmProject(TinyProject):
         """The jobs on the cluster of the run (or runs) that printed `output`."""
         names = re.findall(r"^SLURM run ID: (\S+)$", output, re.MULTILINE)
         return [job for name in names for job in cluster.sacct(name)]
+
+    def accounted(self, output: str) -> list[cluster.SlurmJob]:
+        """The same of runs that have ended, when sacct has its last word on each of their jobs: within a minute."""
+        for _ in range(60):
+            jobs = self.submitted(output)
+            if jobs and all(job.ended for job in jobs):
+                return jobs
+            time.sleep(1)
+        raise AssertionError(f"sacct knows no end of some jobs:\n{cluster.table(jobs)}")
 
     def log(self) -> str:
         """What runs begun with `start` have printed so far."""

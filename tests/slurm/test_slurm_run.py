@@ -23,7 +23,7 @@ def run(slurm: None, undisturbed: SlurmProject, tmp_path_factory: pytest.TempPat
     """The default target of `tiny`, run on the cluster: the project, and its jobs as SLURM accounts for them."""
     cluster.mend()  # before the one of every test: that comes after the fixtures of a module
     project = beside(undisturbed, tmp_path_factory.mktemp("cluster"))
-    jobs = project.submitted(project.run())
+    jobs = project.accounted(project.run())
     text = cluster.table(jobs)
     TABLE.write_text(text + "\n")
     print(f"\n{text}\nsacct's table: {TABLE}")
@@ -39,8 +39,7 @@ def test_jobs_with_a_gpu_and_no_others_ran_where_the_gpu_is(run: Run) -> None:
     assert set.union(*among.values()) == {"train", "pretrain", "occlude", "record_split"}
     assert [job for job in jobs if among[job.job_id] and (job.partition, job.gpus) != ("gpu", 1)] == []
     assert [job for job in jobs if not among[job.job_id] and (job.partition, job.gpus) != ("cpu", 0)] == []
-    last = {(job.rule, job.wildcards): job.state for job in jobs}  # of a job that was submitted again, the last time
-    assert set(last.values()) == {"COMPLETED"}
+    assert cluster.last_states(jobs) == {"COMPLETED"}
 
 
 def test_gpu_jobs_wait_in_slurms_queue_and_not_in_snakemakes(run: Run) -> None:

@@ -25,11 +25,11 @@ def made(folder: Path) -> SlurmProject:
 def test_a_fold_on_the_cluster(tmp_path: Path) -> None:
     undisturbed, project = made(tmp_path / "local"), made(tmp_path / "cluster")
     undisturbed.local.run(*OPTIONS)
-    jobs = project.submitted(project.run(*OPTIONS))
+    jobs = project.accounted(project.run(*OPTIONS))
     print(f"\n{cluster.table(jobs)}")
     assert {job.rule for job in jobs if job.partition == "gpu"} == {"soz_pretrain", "soz_train"}
     assert {(job.partition, job.gpus) for job in jobs} == {("gpu", 1), ("cpu", 0)}
-    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert cluster.last_states(jobs) == {"COMPLETED"}
     assert any("soz_tokens" in job.rule and "soz_ingest" in job.rule for job in jobs), "a shard is one submission"
     assert project.digests() == undisturbed.digests()
     assert "Nothing to be done" in project.run(*OPTIONS)
