@@ -10,7 +10,7 @@
 #   slurm-up.sh selftest    one cpu job, one gpu job, one wrong request; exit 0 only if as expected
 #   slurm-up.sh kill-node N   SIGKILL slurmd of virtual node N and its running steps (fault injection)
 #   slurm-up.sh start-node N  start slurmd of virtual node N again
-#   slurm-up.sh kill-controller   SIGKILL slurmctld; `up` starts it again
+#   slurm-up.sh stop-controller   stop slurmctld and slurmdbd, as for maintenance; `up` starts them again
 #
 # What comes up (everything on 127.0.0.1):
 #   munged -> mariadbd (unix socket only) -> slurmdbd -> slurmctld -> slurmd x N
@@ -152,7 +152,6 @@ configure() {
 	# fast reactions, for tests: dead node noticed in ~30 s (a busy machine starves a live one for 10), TERM->KILL 2 s,
 	# terminated jobs stay in squeue for 600 s (longer than the 180 s that snakemake may wait between two looks)
 	SlurmdTimeout=30
-	MessageTimeout=20
 	SlurmctldTimeout=10
 	KillWait=2
 	MinJobAge=600
@@ -321,9 +320,9 @@ kill_node() {
   say "node $1 killed"
 }
 
-kill_controller() {
-  if alive "$LAB/run-slurm/slurmctld.pid" slurmctld; then kill -9 "$(cat "$LAB/run-slurm/slurmctld.pid")"; fi
-  say "slurmctld killed"
+stop_controller() {
+  stop "$LAB/run-slurm/slurmctld.pid" slurmctld
+  stop "$LAB/run-slurm/slurmdbd.pid" slurmdbd
 }
 
 down() {
@@ -332,8 +331,7 @@ down() {
     local n=50; while [ -n "$(timeout 5 squeue -h 2>/dev/null)" ] && (( n-- > 0 )); do sleep 0.2; done
   fi
   for n in "${NODES[@]}"; do stop "$RUN/slurmd-$n.pid" slurmd; end_steps "$n"; done   # whatever still ran
-  stop "$LAB/run-slurm/slurmctld.pid" slurmctld
-  stop "$LAB/run-slurm/slurmdbd.pid" slurmdbd
+  stop_controller
   stop "$LAB/mysql-run/mariadbd.pid" mariadbd
   stop "$LAB/munge-run/munged.pid" munged
   say "down"
@@ -382,7 +380,7 @@ done
 
 case ${1:-up} in
   up) up ;; down) down ;; wipe) wipe ;; status) status ;; selftest) selftest ;;
-  kill-controller) kill_controller ;;
+  stop-controller) stop_controller ;;
   kill-node) kill_node "${2:?node}" ;; start-node) start_node "${2:?node}"; wait_for 30 "$2" node_ok "$2"; say "node $2 up" ;;
   *) sed -n '2,13p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

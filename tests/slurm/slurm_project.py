@@ -10,7 +10,7 @@ import cluster
 from tiny_project import TinyProject, copy_project, make_corpus
 
 # The executor's own times are those of a site, where jobs last hours; here they last seconds.
-TEST_SPEED = ("--slurm-init-seconds-before-status-checks", "1")
+TEST_SPEED = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "10")
 JOBS_AT_ONCE = "3"  # on two cores
 
 
