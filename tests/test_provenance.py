@@ -196,7 +196,7 @@ def test_names_that_pseudonyms_hide_are_in_no_record(results: Path, tmp_path: Pa
         path.read_bytes()
     record = ended(arguments)
     told = json.dumps(record)
-    assert [name for name in ("annabel", "roberto", "key", str(tmp_path)) if name in told] == []
+    assert [name for name in ("annabel", "roberto", "private/key", "very secret", str(tmp_path)) if name in told] == []
     roberto = digest_file(tmp_path / "edfs/roberto/roberto_r1.edf")
     assert {"mine/private/files/sub-x.edf", f"{{root}}/{roberto}"} <= set(named(record["inputs"]))
 

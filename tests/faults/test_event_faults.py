@@ -154,7 +154,7 @@ def positive_clips(events, *, task="detection", length_s=12, duration_s=DURATION
 QUARTERS = st.integers(-40, 840).map(lambda quarter: quarter / 4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
 @given(
     rows=st.lists(st.tuples(QUARTERS, QUARTERS, st.sampled_from(["fnsz", "gnsz", "absz", "nesz", "bckg"])), max_size=6),
     kind=st.sampled_from(FORMATS),

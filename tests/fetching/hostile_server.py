@@ -1,10 +1,13 @@
 """A web server on this machine: serves a PhysioNet folder or an S3 bucket, counts bytes, misbehaves on demand."""
 
+import array
+import fcntl
 import hashlib
 import re
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 import urllib.parse
@@ -27,8 +30,6 @@ class Site:
     served: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    busy: int = 0
-    busiest: int = 0
     url: str = ""
     ranges: bool = True
     etags: dict[str, str] = field(default_factory=dict)
@@ -90,16 +91,11 @@ class Handler(BaseHTTPRequestHandler):
         with site.lock:
             site.requests.append((self.command, path, dict(self.headers.items())))
             fault = site.faults[path].pop(0) if site.faults[path] and not head else None
-            site.busy += 1
-            site.busiest = max(site.busiest, site.busy)
         try:
             if fault is None or not fault(self, path):
                 self.serve(path, head=head)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-        finally:
-            with site.lock:
-                site.busy -= 1
 
     def serve(self, path: str, *, head: bool) -> None:
         """What an honest server does."""
@@ -142,10 +138,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send(body, path)
 
     def send(self, block: bytes, path: str) -> None:
-        """Send and count."""
-        self.wfile.write(block)
+        """Count and send: whoever has it finds it counted."""
         with self.server.site.lock:
             self.server.site.served[path] += len(block)
+        self.wfile.write(block)
+
+    def wait_until_sent(self) -> None:
+        """Until the other side's kernel has everything: a reset discards what has not left this one's."""
+        left, deadline = array.array("i", [1]), time.monotonic() + 60
+        while left[0] and time.monotonic() < deadline:
+            fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, left)
+            time.sleep(0.005)
 
     def cut(self) -> None:
         """Reset the connection."""
@@ -224,7 +227,7 @@ def drop_after(n_bytes: int) -> Callable[[Handler, str], bool]:
         handler.send_header("Content-Length", str(len(body) - start))
         handler.end_headers()
         handler.send(body[start : start + n_bytes], path)
-        time.sleep(0.05)  # a reset discards what the other side has not read yet
+        handler.wait_until_sent()
         handler.cut()
         return True
 

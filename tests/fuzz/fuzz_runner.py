@@ -32,6 +32,7 @@ from workflow.lib.planning import PlanError
 ALLOWED = (Rejected, CorpusError, SettingsError, StageError, UnknownPlugin, DamagedFile, PlanError)
 LIMIT_S = 2.0  # of the processor, so that a busy machine is no failure; what blocks is ended by FAR_TOO_LONG_S
 FAR_TOO_LONG_S = 60.0  # without a word from a worker: its process is ended
+STARTED_S = 600.0  # more before the first: on a busy machine the imports of a new process take minutes
 MEBI = 2**20
 
 
@@ -206,7 +207,7 @@ class Worker:
     process: multiprocessing.process.BaseProcess
     pipe: Connection
     at: tuple[str, int] = ("", -1)  # kind and number of the mutation in work
-    heard: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=lambda: time.monotonic() + STARTED_S)
     open: bool = True
 
     def listen(self, tallies: dict[str, Tally]) -> None:

@@ -48,7 +48,7 @@ class Broken:
 
 class Hanging(Broken):
     def consume(self, payload: int) -> str:
-        until = time.process_time() + LIMIT_S + 1
+        until = time.process_time() + LIMIT_S + 60
         while time.process_time() < until:
             pass
         return "used"
@@ -90,7 +90,7 @@ def test_the_fuzzer_ends_what_hangs() -> None:
         signal.signal(signal.SIGPROF, before)
     assert outcome == "FAILED: Hung"
     assert "broken:5" in failure
-    assert time.process_time() - began < LIMIT_S + 0.9
+    assert time.process_time() - began < LIMIT_S + 30, "two clocks: the kernel's ticks end it"
 
 
 def test_a_mutation_is_a_function_of_seed_kind_and_number(tmp_path) -> None:

@@ -161,7 +161,7 @@ def test_T32_a_file_may_mix_derivations_and_electrodes(tmp_path, head):
     assert [(f.code, f.value) for f in findings] == [("mixed_montage", "8 10")]
 
 
-@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_channels_in_the_file_changes_nothing(tmp_path, head, random):
     channels = [*recorded(head, DOUBLE_BANANA[:6]), *referential(head)]

@@ -103,7 +103,7 @@ def test_names_with_blanks_and_other_scripts(tmp_path):
     assert header.signals[0].label == "ch 01"  # no word of the field: it may be a name
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
 @given(position=st.integers(0, 1023), value=st.integers(0, 255), length=st.integers(0, 2000))
 def test_any_byte_may_be_wrong(tmp_path, position, value, length):
     """A header with one wrong byte and any length is read, or refused with a finding; nothing else."""

@@ -35,7 +35,7 @@ def test_a_good_recording(tmp_path, channels):
         np.testing.assert_allclose(row, expected, atol=0.2)
 
 
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[*HealthCheck])
 @given(block_s=st.floats(1.0, 25.0))
 def test_any_block_length_gives_equal_samples(tmp_path, channels, block_s):
     path = EdfFile(channels).write(tmp_path / "a.edf")

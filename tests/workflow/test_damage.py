@@ -50,7 +50,7 @@ def test_row20_a_run_that_was_killed_leaves_no_lock_to_remove(finished: TinyProj
     try:
         lock = finished.folder / "results" / ".lock"
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and f"process {running.pid}" not in lock.read_text():
+        while time.monotonic() < deadline and f"process {running.pid} on" not in lock.read_text():
             time.sleep(0.05)
         refused = finished.start("--forcerun", "ingest")
         assert refused.wait() != 0

@@ -15,14 +15,22 @@ from tiny_project import ROOT, TinyProject, copy_project
 
 from workflow.lib.code import code_modules
 
-STUB = '''"""A training that only sleeps, and says from when to when."""
-import sys, time
+STUB = '''"""A training that only sleeps, and says from when to when. The first wait until TOGETHER run at once."""
+import os, sys, time
 from pathlib import Path
 
-began = time.time()
+began, met = time.monotonic(), Path("met")
+Path("running").mkdir(exist_ok=True)
+own = Path("running", str(os.getpid()))
+own.touch()
+while not met.exists() and time.monotonic() < began + 60:
+    if len(list(Path("running").iterdir())) >= int(os.environ["TOGETHER"]):
+        met.touch()
+    time.sleep(0.02)
 time.sleep(0.6)
+own.unlink()
 with open("intervals.txt", "a") as file:
-    print(Path(__file__).stem, began, time.time(), file=file)
+    print(Path(__file__).stem, began, time.monotonic(), file=file)
 for option, value in zip(sys.argv, sys.argv[1:]):
     if option in ("--model", "--card", "--history", "--encoder"):
         Path(value).touch()
@@ -49,11 +57,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
     return made
 
 
-def intervals(project: TinyProject, *options: str) -> list[tuple[str, float, float]]:
-    """(stage, start, end) of every training of one run of Snakemake on eight cores."""
+def intervals(project: TinyProject, *options: str, together: int) -> list[tuple[str, float, float]]:
+    """(stage, start, end) of every training of one run of Snakemake on eight cores.
+
+    The first wait for each other until so many are `together`, a minute at most: a busy machine starts them one by one.
+    """
     noted = project.folder / "intervals.txt"
-    noted.unlink(missing_ok=True)
-    project.run(*TARGETS, "--cores", "8", "--forcerun", *STAGES, *options, *PRESET)
+    for file in (noted, project.folder / "met"):
+        file.unlink(missing_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOGETHER", str(together))
+        project.run(*TARGETS, "--cores", "8", "--forcerun", *STAGES, *options, *PRESET)
     rows = [line.split() for line in noted.read_text().splitlines()]
     return [(stage, float(start), float(end)) for stage, start, end in rows]
 
@@ -65,19 +79,19 @@ def most_at_once(rows: list[tuple[str, float, float]]) -> int:
 
 def test_under_plain_cores_no_training_runs_beside_another(project: TinyProject) -> None:
     """Scalp and SOZ trainings are ready at once, and there are eight cores."""
-    rows = intervals(project)
+    rows = intervals(project, together=1)
     assert sorted({stage for stage, *_ in rows}) == sorted(STAGES)
     assert len(rows) == JOBS
     assert most_at_once(rows) == 1
 
 
 def test_with_two_gpus_two_run_at_once_and_no_third(project: TinyProject) -> None:
-    assert most_at_once(intervals(project, "--resources", "gpu=2")) == 2
+    assert most_at_once(intervals(project, "--resources", "gpu=2", together=2)) == 2
 
 
 def test_without_a_gpu_as_many_run_as_there_are_cores(project: TinyProject) -> None:
     """device.device: cpu asks for none; so the tests above fail where a rule forgets to ask."""
-    assert most_at_once(intervals(project, "--config", "device={device: cpu}")) > 2
+    assert most_at_once(intervals(project, "--config", "device={device: cpu}", together=3)) > 2
 
 
 def test_the_profile_that_is_read_by_itself_says_that_there_is_one() -> None:
