@@ -1,6 +1,8 @@
 """What all tests have in common: the same examples and the same random streams on every machine, in every order."""
 
+import logging
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -20,3 +22,13 @@ def _same_random_streams() -> None:
     """A test that draws from a global stream draws the same, whatever ran before it."""
     random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_another_test() -> Iterator[None]:
+    """A stage that ran in this process leaves a handler, whose stream is closed with its test."""
+    logger = logging.getLogger("ictograph")
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])

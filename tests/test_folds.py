@@ -1,5 +1,6 @@
 """Folds over patients: every patient is tested once, types are spread evenly, a user's list is read strictly."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def test_a_users_list_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_wrong_list_names_row_and_remedy(tmp_path: Path, lines: str, message: str) -> None:
     listed = tmp_path / "folds.tsv"
     listed.write_text(lines)
-    with pytest.raises(CorpusError, match=f"{listed}.*{message}"):
+    with pytest.raises(CorpusError, match=f"{re.escape(str(listed))}.*{message}"):
         read_folds(listed, {"a", "b"}, count=2)
 
 

@@ -21,7 +21,7 @@ from pipeline.training.loop import Diverged
 from pipeline.training.processes import READY, join
 from pipeline.training.team import Team
 
-FAREWELL_S = 10.0
+FAREWELL_S = 30.0
 
 
 def main() -> None:

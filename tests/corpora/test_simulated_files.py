@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy._core._multiarray_umath import __cpu_features__
 from simulated_corpus import REPOSITORY, cases, simulation
 
 from pipeline.corpora import tusz
@@ -154,7 +156,7 @@ def test_G4_bytes_do_not_depend_on_company_order_or_process(corpus, tmp_path):
             "--shard", shard, "--patients", patient, "--manifest", str(tmp_path / f"{shard}.tsv"),
         ]  # fmt: skip
         started.append(subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL))
-    assert [process.wait(timeout=60) for process in started] == [0, 0]
+    assert [process.wait(timeout=300) for process in started] == [0, 0]
     assert tree(tmp_path / "corpus") == tree(root / "corpus")
     assert {k: v[0] for k, v in tree(tmp_path / "truth").items()} == {k: v[0] for k, v in tree(root / "truth").items()}
     rows = read_manifest(tmp_path / "train-00.tsv")
@@ -197,6 +199,8 @@ FROZEN = {  # names, annotations and headers; mean magnitude of the EEG (µV), w
 @pytest.mark.parametrize("corpus", TUSZ, indirect=True)
 def test_the_simulator_is_frozen(corpus):
     """Scores of earlier runs can be compared as long as these stand (docs/simulator.md)."""
+    if platform.machine() in ("x86_64", "AMD64") and not __cpu_features__["FMA3"]:
+        pytest.skip("without fused multiplication a last bit, and with it the end of an event, may differ")
     settings, root, _ = corpus
     digest, sizes = hashlib.blake2b(digest_size=8), []
     for name, (content, _) in tree(root / "corpus").items():

@@ -113,8 +113,8 @@ def test_an_electrode_that_no_edge_or_weight_reaches_is_zero():
     x = clip.x.clone()
     x[:, 4] = 0.0  # already at the training mean: hiding it changes nothing
     drop, _ = occlusion_map(model, Clip(x, 6, alone, 0), fill=0.0, batch=20, electrodes_only=False)
-    assert not drop[4].any()
-    assert drop[:4].any()
+    assert drop[4].abs().max() < 1e-6  # a clip alone and clips in a batch may go through other kernels
+    assert drop[:4].abs().max() > 1e-2
 
 
 def test_the_graph_is_made_anew_from_each_hidden_input():

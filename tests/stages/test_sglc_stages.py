@@ -1,6 +1,7 @@
 """The targets of the learned graph, from predictions to tables, curves and page, through the stages' command lines."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -193,11 +194,16 @@ def test_no_column_of_the_page_holds_two_lists(results: Path) -> None:
     assert tables["recall-4-all"].rows[0][-1] == "n/a"
 
 
+def without_pictures(html: str) -> str:
+    """In a megabyte of base64 any short word may stand."""
+    return re.sub(r"data:image/png;base64,[^\"]+", "", html)
+
+
 def test_page_states_the_lists_and_the_grid(results: Path) -> None:
     contents = read_contents(results / "out")
     html = render(page_of(contents, read_pictures(results / "out"), title="Ictograph", graphs=[]), max_mb=8)
     for words in ("SYNTHETIC DATA", "521", "0.414", "0.498", "shares of the labels 25 %, 100 %", "with 2 seeds each"):
-        assert words in html
+        assert words in without_pictures(html)
     assert html.count("data:image/png;base64") == 3
 
 
@@ -212,7 +218,7 @@ def test_page_is_written_with_its_size_kept(results: Path, tmp_path: Path, monke
     sglc_page.main()
     html = (tmp_path / "index.html").read_text()
     assert "SYNTHETIC DATA" in html
-    assert "http" not in html.split("<body")[1].split("<script")[0]
+    assert "http" not in without_pictures(html).split("<body")[1].split("<script")[0]
     monkeypatch.setattr(sys, "argv", [*line[:2], json.dumps({"report": shown, "max_mb": 0.02}), *line[3:]])
     sglc_page.main()
     assert (tmp_path / "index.html").read_text().count("data:image/png;base64") == 0

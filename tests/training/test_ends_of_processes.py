@@ -1,5 +1,6 @@
 """A training of two processes whose first is told to end, or dies: the other ends too, and the same command goes on."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,13 +32,19 @@ def whole(files: Files, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def command(files: Files, folder: Path) -> list[str]:
-    settings = fit_settings(epochs=8, patience=8, batch=4)
+    settings = fit_settings(epochs=60, patience=60, batch=4)
     settings["loop"]["processes"] = 2
     return stage(files, folder, settings)
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def is_worker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return "pipeline.training.worker" in process.cmdline()
+    return False
 
 
 def digests(folder: Path) -> list[str]:
@@ -56,9 +63,7 @@ def test_the_first_takes_the_other_with_it(
         deadline = time.monotonic() + PATIENCE_S
         while not list(tmp_path.glob("keep/*/state.safetensors")) and time.monotonic() < deadline:
             time.sleep(0.02)
-        (other,) = [
-            child for child in psutil.Process(first.pid).children() if "pipeline.training.worker" in child.cmdline()
-        ]
+        (other,) = [child for child in psutil.Process(first.pid).children() if is_worker(child)]
         first.send_signal(number)
         _, lines = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == status, lines

@@ -146,6 +146,7 @@ def test_a_claimed_size_costs_nothing(tmp_path: Path, size, stride, numel) -> No
         "a/byteorder": b"little",
     }
     path = zip_of(tmp_path / "claim.pth", entries)
+    load_once(tmp_path)
     before = resident_bytes()
     with pytest.raises(RefusedCheckpoint, match=r"no checkpoint|lacks"):
         read_checkpoint(path)
@@ -205,10 +206,11 @@ def test_a_storage_of_an_old_file_does_not_grow_into_memory(tmp_path: Path) -> N
 def test_tiny_files_neither_hang_nor_fill_memory_nor_crash(tmp_path: Path, kind: str) -> None:
     pickled, reason = TINY[kind]
     path = zip_of(tmp_path / "tiny.pth", {"a/data.pkl": pickled, "a/data/0": bytes(4), "a/version": b"3\n"})
+    load_once(tmp_path)
     before, begin = resident_bytes(), time.perf_counter()
     with pytest.raises(RefusedCheckpoint, match=reason):
         read_checkpoint(path)
-    assert time.perf_counter() - begin < 15
+    assert time.perf_counter() - begin < trial.WAIT_S
     assert resident_bytes() - before < 64 << 20
 
 
@@ -230,10 +232,15 @@ def test_a_child_that_dies_or_hangs_is_a_refusal(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(trial, "WAIT_S", 0.5)
     with pytest.raises(trial.Overrun, match=r"0\.5 s"):
         trial.answer_of_child(lambda data: str(time.sleep(60)), b"")
-    monkeypatch.setattr(trial, "WAIT_S", 30.0)
+    monkeypatch.setattr(trial, "WAIT_S", 300.0)
     monkeypatch.setattr(trial, "SECONDS", 1)
-    with pytest.raises(trial.Overrun, match="1 s"):
+    with pytest.raises(trial.Overrun, match=r"(?<![\d.])1 s"):
         trial.answer_of_child(lambda data: str(all(True for _ in iter(int, 1))), b"")
+
+
+def load_once(tmp_path: Path) -> None:
+    """What torch imports and takes of memory at its first load is not what a file costs."""
+    read_checkpoint(saved(tmp_path, made_up("distance")))
 
 
 def resident_bytes() -> int:

@@ -219,7 +219,7 @@ def stage(files: Files, out: Path, settings: dict[str, Any]) -> list[str]:
 
 
 def test_sigkill_of_the_stage_and_a_second_run_equal_one_run(detection: Files, tmp_path: Path) -> None:
-    settings = fit_settings(epochs=20, patience=20)
+    settings = fit_settings(epochs=60, patience=60, batch=4)
     command = stage(detection, tmp_path / "killed", settings)
     killed = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     state = tmp_path / "killed/keep"

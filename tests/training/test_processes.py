@@ -108,7 +108,7 @@ def partners(folder: Path, cases: list[dict[str, Any]], *, size: int) -> Iterato
         join(Team(0, size), str(folder / "meeting"), CPU)
         yield Team(0, size)
         distributed.destroy_process_group()
-        assert [other.wait(timeout=60) for other in others] == [0] * len(others)
+        assert [other.wait(timeout=300) for other in others] == [0] * len(others)
     finally:
         for other in others:
             other.kill()
@@ -280,18 +280,18 @@ def test_a_dead_process_ends_the_training_with_a_message(
 ) -> None:
     settings = told("detection")
     settings["loop"] |= {"processes": 2, "epochs": 200}
-    step, killed = loop._Run._step, []
+    step, killed, at = loop._Run._step, [], []
 
     def kill_the_other(one: loop._Run, *arguments: Any) -> Any:
         if not killed:
             children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
             killed.append(int(children[-1]))
             os.kill(killed[0], signal.SIGKILL)
+            at.append(time.monotonic())
         return step(one, *arguments)
 
     monkeypatch.setattr(loop._Run, "_step", kill_the_other)
-    begin = time.monotonic()
     with pytest.raises(ProcessLost, match="process 2 of 2 of this training was ended by signal 9"):
         run(made["detection"], settings, tmp_path)
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - at[0] < 60
     assert not (tmp_path / "model.safetensors").exists()

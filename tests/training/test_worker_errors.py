@@ -69,7 +69,7 @@ def test_it_waits_in_silence_for_a_first_that_is_slow(
             other.wait(timeout=LOADED_S)
         assert other.stdin is not None
         other.stdin.close()  # the first has said what was wrong, and is gone
-        other.wait(timeout=60)
+        other.wait(timeout=120)
     assert capfd.readouterr().err == ""
 
 
@@ -83,7 +83,7 @@ def test_it_ends_in_silence_where_the_connection_breaks_before_the_input_ends(
             other.wait(timeout=LOADED_S)
         assert other.stdin is not None
         other.stdin.close()
-        other.wait(timeout=60)
+        other.wait(timeout=120)
     assert capfd.readouterr().err == ""
 
 
@@ -92,7 +92,7 @@ def test_it_says_in_a_line_what_it_meets_alone(
 ) -> None:
     with second_of_two(damaged, tmp_path) as other:
         Team(0, 2).wait(CPU)  # the first has loaded everything
-        assert other.wait(timeout=60) == 1
+        assert other.wait(timeout=120) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: process 2 of 2: ")
     assert "short.zarr.zip: damaged" in line
