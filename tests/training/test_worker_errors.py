@@ -74,10 +74,11 @@ def test_it_waits_in_silence_for_a_first_that_is_slow(
 
 
 def test_it_ends_in_silence_where_the_connection_breaks_before_the_input_ends(
-    damaged: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    files: Files, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of a first that is killed, the kernel closes one after the other."""
-    with second_of_two(damaged, tmp_path) as other:
+    with second_of_two(Inputs(**files.job(slice(0, 3), "distance"), encoder=None), tmp_path) as other:
+        Team(0, 2).wait(CPU)  # both have loaded everything, and the other goes on to the first step
         distributed.destroy_process_group()
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(timeout=LOADED_S)
