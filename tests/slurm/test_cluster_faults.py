@@ -28,7 +28,7 @@ OUTPUTS = [f"results/tiny/{RUN}/{name}" for name in ("model.safetensors", "card.
 EPOCHS = 300  # 25 s on an idle core: long enough to be met
 LONGER = {"training": {"detection": {12: {"epochs": EPOCHS, "patience": EPOCHS}}}}
 PATIENCE_S = 900  # of an idle machine a tenth, but for the two minutes for which SLURM holds back what it requeues
-AWAY_S = 90  # the executor's own five looks in a row take half a second of a SLURM of which nothing answers
+AWAY_S = 90  # the executor's own five looks in a row take some ten seconds of a SLURM of which nothing answers
 PROFILES_LOOKS = ("--max-status-checks-per-second", "0.1")  # as profiles/slurm has it
 
 
